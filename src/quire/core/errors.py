@@ -1,0 +1,52 @@
+"""The errors of the core, as one tree.
+
+    QuireError
+    ├── AgentError               ends the turn; its text is for people
+    │   ├── ModelError           the model could not answer; carries an `ErrorInfo`
+    │   └── RolloutError         the log could not be written or read
+    ├── ToolError                becomes the tool's output: the model's business, never fatal
+    └── UsageError               the person asked for something impossible; one line, exit code 1
+
+Anything else that is raised is a bug and crashes loudly, after the log was made legal.
+"""
+
+from __future__ import annotations
+
+from quire.protocol.thread import ErrorInfo
+
+
+class QuireError(Exception):
+    """Root of all errors that Quire raises on purpose. `str()` is one line for people."""
+
+
+class AgentError(QuireError):
+    """Ends the turn as failed. The history stays legal and the thread resumes."""
+
+    @property
+    def info(self) -> ErrorInfo:
+        return ErrorInfo(message=str(self))
+
+
+class ModelError(AgentError):
+    """The model could not answer, after whatever retries its adapter makes."""
+
+    def __init__(self, message: str, code: str = "other", http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.http_status = http_status
+
+    @property
+    def info(self) -> ErrorInfo:
+        return ErrorInfo(message=str(self), code=self.code, http_status=self.http_status)
+
+
+class RolloutError(AgentError):
+    """The thread's log cannot be written (full disk, lost folder) or read."""
+
+
+class ToolError(QuireError):
+    """What went wrong in a call, in words for the model. It becomes the call's output."""
+
+
+class UsageError(QuireError):
+    """A request that cannot be met: says what is wrong, where, and what to do."""

@@ -1,0 +1,281 @@
+"""The edges of the core: a Protocol each, an adapter each, a scripted double each.
+
+The core never touches a socket, a file or a process but through these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from quire.protocol.events import LiveEvent
+from quire.protocol.items import Encoded, HistoryItem, OutputBody, ToolCall
+from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.records import Record
+from quire.protocol.thread import ErrorInfo, ThreadItem, Usage
+
+# --- the model -----------------------------------------------------------------------------
+
+
+class ModelRequest(Struct, frozen=True, kw_only=True):
+    """One request. `items` are the encoded history in prompt order; a later request of the same
+    thread extends them and never changes one. `tools` is an encoded JSON array, the same for the
+    whole thread. `attempt` counts the streams that broke since the last completed response."""
+
+    thread_id: str
+    turn_id: str
+    items: Sequence[Encoded]
+    tools: bytes
+    context: TurnContext
+    attempt: int = 0
+
+
+class TextDelta(Struct, frozen=True):
+    item_id: str
+    delta: str
+
+
+class SummaryDelta(Struct, frozen=True):
+    item_id: str
+    delta: str
+
+
+class ItemDone(Struct, frozen=True):
+    """An output item is complete. It is recorded at once and never asked for again."""
+
+    item: HistoryItem
+
+
+class Retrying(Struct, frozen=True):
+    """The adapter waits and tries again; people see `message`."""
+
+    message: str
+    info: ErrorInfo
+
+
+class StreamBroken(Struct, frozen=True):
+    """Last event of a stream that broke after an item was complete: what is complete counts,
+    the loop goes on from there. The adapter has already waited."""
+
+    message: str
+
+
+class Completed(Struct, frozen=True):
+    """Last event of a stream that came to its end."""
+
+    response_id: str
+    usage: Usage
+
+
+ModelEvent = TextDelta | SummaryDelta | ItemDone | Retrying | StreamBroken | Completed
+
+
+class Model(Protocol):
+    """Answers requests. One instance serves one thread; requests come one at a time."""
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Stream one answer. It ends with `Completed` or `StreamBroken`, or raises `ModelError`
+        (nothing else). Retries happen inside, and only before the first `ItemDone`: what was
+        complete is never asked for twice. The consumer may close the iterator at any time
+        (cancellation); the connection is then dropped. Order: deltas of an item come before its
+        `ItemDone`; items come in the response's order."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections. Never raises."""
+        ...
+
+
+# --- tools ---------------------------------------------------------------------------------
+
+
+class CommandAction(Struct, frozen=True):
+    """What the gate judges of a command. `script` is the text for the shell, `argv` the vector
+    as displayed; `escalated` is true when the model asks to leave the sandbox."""
+
+    script: str
+    argv: tuple[str, ...]
+    cwd: str
+    escalated: bool = False
+    justification: str | None = None
+
+
+class PatchAction(Struct, frozen=True):
+    """What the gate judges of a patch: absolute paths of all files it would write or remove."""
+
+    paths: tuple[str, ...]
+
+
+class NoAction(Struct, frozen=True):
+    """A call without side effects outside the thread."""
+
+
+Action = CommandAction | PatchAction | NoAction
+
+
+class ToolResult(Struct, frozen=True):
+    """`content` goes to the model, already within its budget."""
+
+    content: OutputBody
+    ok: bool = True
+
+
+class ToolContext(Protocol):
+    """What a running tool may use of its turn. Items for people go through here."""
+
+    @property
+    def turn(self) -> TurnContext: ...
+    @property
+    def thread_id(self) -> str: ...
+    @property
+    def turn_id(self) -> str: ...
+
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since the epoch."""
+        ...
+
+    def publish(self, event: LiveEvent) -> None:
+        """Show something now; not stored."""
+        ...
+
+    def begin(self, item: ThreadItem) -> None:
+        """Publish `ItemStarted`. Not stored."""
+        ...
+
+    def finish(self, item: ThreadItem) -> None:
+        """Record `ItemCompleted` for an item that was begun (or not) with the same id."""
+        ...
+
+
+class Invocation(Protocol):
+    """One validated call, described and not yet run."""
+
+    @property
+    def action(self) -> Action: ...
+
+    async def run(self, ctx: ToolContext) -> ToolResult:
+        """Do it. Raises `ToolError` with words for the model. May be cancelled at any await: it
+        must then stop what it started (or leave it to the tool set) and let the cancellation
+        through."""
+        ...
+
+    def declined(self, ctx: ToolContext, reason: str) -> None:
+        """The gate refused: publish what people should see of it. Called instead of `run`."""
+        ...
+
+
+class ToolSet(Protocol):
+    """The tools of one thread."""
+
+    @property
+    def specs(self) -> bytes:
+        """The encoded JSON array offered to the model; the same bytes for the whole thread."""
+        ...
+
+    def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
+        """Parse and validate, with no effect. Raises `ToolError` with words for the model."""
+        ...
+
+    async def aclose(self) -> None:
+        """End of the thread: kill what still runs. Never raises."""
+        ...
+
+
+# --- the sandbox ---------------------------------------------------------------------------
+
+
+class SpawnSpec(Struct, frozen=True, kw_only=True):
+    """One process to start. `argv[0]` is looked up in `env["PATH"]`. `tty` gives it a terminal of
+    `size` (columns, rows); otherwise stdin is closed and stdout and stderr are pipes."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+    policy: SandboxPolicy
+    tty: bool = False
+    size: tuple[int, int] = (80, 24)
+
+
+class Process(Protocol):
+    """A running process and everything it starts."""
+
+    @property
+    def pid(self) -> int: ...
+
+    async def read(self) -> bytes:
+        """The next output, stdout and stderr as they come; empty at the end of both. One reader.
+        Cancelling it loses nothing."""
+        ...
+
+    async def wait(self) -> int:
+        """The exit code once it ended; 128 + n after signal n. May be called often, by many."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """To its terminal. Raises `ToolError` when it has none or it ended."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to the whole tree, also what left the process group. Idempotent, never raises."""
+        ...
+
+    def close(self) -> None:
+        """Kill if need be and release descriptors. Idempotent."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Starts processes under a policy. Never starts one unsandboxed unless the policy says so."""
+
+    @property
+    def layer(self) -> str:
+        """The layer in force: `bubblewrap`, `namespaces`, `landlock`, `none`."""
+        ...
+
+    def prewarm(self, policy: SandboxPolicy, cwd: str) -> None:
+        """Make the next `spawn` under this policy faster. A hint: it may do nothing, it never
+        raises, and it leaves nothing behind after `aclose`."""
+        ...
+
+    async def spawn(self, spec: SpawnSpec) -> Process:
+        """Start it. Raises `ToolError` when the command cannot be started (no such folder), and
+        `AgentError` when no sandbox can be made here: it names the failing system call and one
+        remedy."""
+        ...
+
+    async def aclose(self) -> None:
+        """Discard what was made ready; remove what was left in workspaces. Never raises."""
+        ...
+
+
+# --- log, people, time ---------------------------------------------------------------------
+
+
+class Rollout(Protocol):
+    """The thread's log. One writer."""
+
+    def append(self, record: Record) -> None:
+        """Store it before returning (handed to the kernel). Raises `RolloutError`."""
+        ...
+
+    def close(self) -> None:
+        """Flush to the disk, give up the lock. Idempotent."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+        ...
+
+
+class IdSource(Protocol):
+    def new(self) -> str:
+        """A fresh UUIDv7 in its canonical text form."""
+        ...

@@ -1,0 +1,69 @@
+"""What a turn may do: sandbox policy, approval policy, and the settings frozen for one turn.
+
+Words and values are Codex's (0.169: `config.toml`, `turn_context` rollout lines).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+ApprovalPolicy = Literal["on-request", "never"]
+SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
+ReasoningEffort = Literal[
+    "none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"
+]
+ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
+Verbosity = Literal["low", "medium", "high"]
+PatchTool = Literal["freeform", "function"]
+
+PROTECTED_NAMES = (".git", ".quire", ".codex", ".agents", ".aws")
+"""Names that stay read-only in every writable root, also when they do not exist."""
+
+
+class SandboxPolicy(Struct, frozen=True, kw_only=True):
+    """What a command may touch. Everything is readable; writing and the network are limited.
+
+    `writable_roots`, `network_access` and the two `exclude_*` switches count only in
+    `workspace-write`. Paths are absolute. `danger-full-access` means no sandbox at all.
+    """
+
+    mode: SandboxMode = "read-only"
+    writable_roots: tuple[str, ...] = ()
+    network_access: bool = False
+    exclude_tmpdir_env_var: bool = False
+    exclude_slash_tmp: bool = False
+
+    @property
+    def full_network(self) -> bool:
+        """True when commands may use the network."""
+        return self.mode == "danger-full-access" or (
+            self.mode == "workspace-write" and self.network_access
+        )
+
+
+class TurnContext(Struct, frozen=True, kw_only=True):
+    """Settings that hold for one whole turn. A change takes effect with the next turn.
+
+    `cwd` and `workspace_roots` are absolute. `context_window` is in tokens and is the usable
+    part (window times the catalog's effective percent). `output_schema` is a JSON Schema
+    document as text. `max_output_tokens` is the default budget for one tool output (4 bytes
+    a token).
+    """
+
+    cwd: str
+    model: str
+    model_provider: str
+    sandbox: SandboxPolicy = SandboxPolicy()
+    approval_policy: ApprovalPolicy = "never"
+    workspace_roots: tuple[str, ...] = ()
+    effort: ReasoningEffort | None = None
+    summary: ReasoningSummary | None = None
+    verbosity: Verbosity | None = None
+    output_schema: str | None = None
+    service_tier: str | None = None
+    context_window: int = 258_400
+    max_output_tokens: int = 10_000
+    parallel_tool_calls: bool = True
+    shell: str = "/bin/bash"
