@@ -5,7 +5,7 @@ The core never touches a socket, a file or a process but through these.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -75,7 +75,7 @@ ModelEvent = TextDelta | SummaryDelta | ItemDone | Retrying | StreamBroken | Com
 class Model(Protocol):
     """Answers requests. One instance serves one thread; requests come one at a time."""
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """Stream one answer. It ends with `Completed` or `StreamBroken`, or raises `ModelError`
         (nothing else). Retries happen inside, and only before the first `ItemDone`: what was
         complete is never asked for twice. The consumer may close the iterator at any time

@@ -1,0 +1,83 @@
+"""May this run? A pure verdict over what a call wants to do and what the policy says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from quire.core.ports import Action, CommandAction, PatchAction
+from quire.protocol.policy import TurnContext
+
+ESCALATION_UNDER_NEVER = (
+    "approval policy is Never; reject command — you cannot ask for escalated permissions if the "
+    "approval policy is Never"
+)
+PATCH_OUTSIDE = "patch rejected: writing outside of the project; rejected by user approval settings"
+FORCED_RM = "rm -f style commands are not permitted. Use a safer approach"
+
+
+class Allow(Struct, frozen=True):
+    """Run it under the turn's sandbox policy."""
+
+
+class Ask(Struct, frozen=True):
+    """A person must decide. `refusal` is what the model is told when nobody can."""
+
+    reason: str
+    refusal: str
+
+
+class Forbid(Struct, frozen=True):
+    """Refused; `message` is the output that the model gets (Codex 0.169's words)."""
+
+    message: str
+
+
+Verdict = Allow | Ask | Forbid
+
+
+class Facts(Struct, frozen=True):
+    """What the verdict needs to know of the world: `forced_rm` tells whether a shell script
+    holds a forced `rm`, `writable` whether a path may be written under the turn's policy."""
+
+    forced_rm: Callable[[str], bool]
+    writable: Callable[[str, TurnContext], bool]
+
+
+def admit(action: Action, turn: TurnContext, facts: Facts) -> Verdict:
+    """Codex 0.169, rows A2, A10, T5, T9. Pure but for the two facts it asks for."""
+    match action:
+        case CommandAction():
+            return _admit_command(action, turn, facts)
+        case PatchAction(paths):
+            if all(facts.writable(path, turn) for path in paths):
+                return Allow()
+            return _ask(turn, "the patch writes outside the writable roots", PATCH_OUTSIDE)
+        case _:
+            return Allow()
+
+
+def _admit_command(action: CommandAction, turn: TurnContext, facts: Facts) -> Verdict:
+    if facts.forced_rm(action.script):
+        shown = " ".join(_quoted(word) for word in action.argv)
+        refusal = f"`{shown}` rejected: {FORCED_RM}"
+        return _ask(turn, "a forced rm", create_process_error(refusal))
+    if action.escalated and turn.sandbox.mode != "danger-full-access":
+        return _ask(turn, action.justification or "", ESCALATION_UNDER_NEVER)
+    return Allow()
+
+
+def _ask(turn: TurnContext, reason: str, refusal: str) -> Verdict:
+    return Forbid(refusal) if turn.approval_policy == "never" else Ask(reason, refusal)
+
+
+def create_process_error(reason: str) -> str:
+    """The text the model gets for a command that was not started (Codex 0.169, row T5)."""
+    escaped = reason.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'exec_command failed: CreateProcess {{ message: "Rejected(\\"{escaped}\\")" }}'
+
+
+def _quoted(word: str) -> str:
+    plain = word.isascii() and all(c.isalnum() or c in "@%+=:,./-_" for c in word)
+    return word if word and plain else "'" + word.replace("'", "'\"'\"'") + "'"

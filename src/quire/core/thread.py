@@ -1,0 +1,176 @@
+"""A thread: one log, one state, at most one running turn, and those who watch.
+
+`record` is the one writer in the system: append to the log, fold, publish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+
+from msgspec import Struct
+
+from quire.core.errors import UsageError
+from quire.core.gate import Gate
+from quire.core.journal import Journal, call_output, turn_aborted_note
+from quire.core.ports import Clock, IdSource, Model, Rollout, ToolSet
+from quire.core.state import ThreadState, apply
+from quire.core.turn import Turn
+from quire.protocol.events import (
+    AgentMessageDelta,
+    CommandOutputDelta,
+    Event,
+    ReasoningDelta,
+)
+from quire.protocol.ops import Interrupt, Op, Shutdown, UserTurn
+from quire.protocol.records import Record, TurnCompleted
+from quire.protocol.thread import TurnStatus
+
+MAX_WAITING_DELTAS = 512
+
+
+class Ports(Struct, frozen=True):
+    """The edges of one thread."""
+
+    model: Model
+    tools: ToolSet
+    rollout: Rollout
+    gate: Gate
+    clock: Clock
+    ids: IdSource
+
+
+class Subscription:
+    """The events of a thread from now on, for one reader. A slow reader loses deltas, never
+    anything else; it cannot stop a turn."""
+
+    def __init__(self, thread: Thread, deltas: bool) -> None:
+        self._thread = thread
+        self._deltas = deltas
+        self._waiting: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def put(self, event: Event) -> None:
+        if isinstance(event, AgentMessageDelta | ReasoningDelta | CommandOutputDelta) and (
+            not self._deltas or len(self._waiting) >= MAX_WAITING_DELTAS
+        ):
+            return
+        self._waiting.append(event)
+        self._wake.set()
+
+    async def next(self) -> Event | None:
+        """The next event; None when the thread was closed. Cancelling it loses nothing."""
+        while not self._waiting:
+            if self._closed:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        return self._waiting.popleft()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while (event := await self.next()) is not None:
+            yield event
+
+    def end(self) -> None:
+        """No more events: readers drain what waits and stop."""
+        self._closed = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._thread.unsubscribe(self)
+        self.end()
+
+
+class Thread:
+    """One thread in this process."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._subscriptions: list[Subscription] = []
+        self._turn: asyncio.Task[TurnStatus] | None = None
+        self._interrupted = False
+        self.state = ThreadState()
+
+    def replay(self, records: Iterable[Record]) -> None:
+        """Fold a stored log. Nothing is written or published."""
+        state = self.state
+        for record in records:
+            state = apply(state, record)
+        self.state = state
+
+    def recover(self) -> None:
+        """After a replay: close calls that never ended, and a turn that never ended, so that the
+        next turn starts from a legal history. Raises `RolloutError`."""
+        turn_id = self.state.turn_id
+        for call in self.state.pending:
+            text = "aborted: the process ended before this call did"
+            self.record(call_output(call, text, self._ports.ids, turn_id))
+        if turn_id is not None:
+            self.record(turn_aborted_note(self._ports.ids, turn_id))
+            now = int(self._ports.clock.now())
+            self.record(TurnCompleted(turn_id=turn_id, status="interrupted", completed_at=now))
+
+    def record(self, record: Record) -> None:
+        """Append, fold, publish. Raises `RolloutError`; nothing has changed then."""
+        self._ports.rollout.append(record)
+        self.state = apply(self.state, record)
+        self.publish(record)
+
+    def publish(self, event: Event) -> None:
+        """Show an event that is not stored."""
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def subscribe(self, *, deltas: bool = True) -> Subscription:
+        """Watch from now on."""
+        subscription = Subscription(self, deltas)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+
+    async def submit(self, op: Op) -> None:
+        """Carry out one op. Raises `UsageError` when a turn is running already."""
+        match op:
+            case UserTurn():
+                if self._turn is not None and not self._turn.done():
+                    raise UsageError("a turn is already running in this thread")
+                self._interrupted = False
+                self._turn = asyncio.create_task(self._run(op))
+            case Interrupt():
+                await self._stop_turn()
+            case Shutdown():
+                await self._stop_turn()
+                await self._ports.tools.aclose()
+                await self._ports.model.aclose()
+                self._ports.rollout.close()
+                for subscription in tuple(self._subscriptions):
+                    subscription.end()
+
+    async def wait(self) -> TurnStatus | None:
+        """Wait for the running turn. A bug in it is raised here. None when none ran."""
+        if self._turn is None:
+            return None
+        return await asyncio.shield(self._turn)
+
+    async def _run(self, op: UserTurn) -> TurnStatus:
+        journal = Journal(self, op, self._ports.clock, self._ports.ids)
+        turn = Turn(op, journal, self._ports.model, self._ports.tools, self._ports.gate)
+        try:
+            return await turn.run()
+        except asyncio.CancelledError:
+            if self._interrupted:
+                return "interrupted"
+            raise
+
+    async def _stop_turn(self) -> None:
+        if self._turn is None or self._turn.done():
+            return
+        self._interrupted = True
+        self._turn.cancel()
+        await asyncio.wait([self._turn])
