@@ -1,0 +1,90 @@
+"""May a patch write this path? Pure: what it must know of the disk is asked of a `Disk`.
+
+Commands are held by the sandbox; patches are written by Quire itself and are judged here by the
+same rules (Codex 0.169, rows S1, S2; its protected names and ours).
+"""
+
+from __future__ import annotations
+
+from posixpath import basename, dirname, isabs, join, normpath
+from typing import Protocol
+
+from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy
+
+_OUTSIDE = "patch rejected: writing outside of the project; rejected by user approval settings"
+_READ_ONLY = (
+    "patch rejected: writing is blocked by read-only sandbox; rejected by user approval settings"
+)
+
+
+class Disk(Protocol):
+    """What the judgement asks about files."""
+
+    def real(self, path: str) -> str:
+        """The absolute path with every symlink resolved, the last component's too. What does not
+        exist stays as written. Never raises."""
+        ...
+
+    def gitdir(self, root: str) -> str | None:
+        """Where `root/.git` points to when it is a file of the form `gitdir: PATH`: an absolute
+        path, not resolved. Never raises."""
+        ...
+
+
+def patch_refusal(policy: SandboxPolicy) -> str:
+    """What the model is told of a patch that may not be written (Codex 0.169)."""
+    return _READ_ONLY if policy.mode == "read-only" else _OUTSIDE
+
+
+def writable_roots(policy: SandboxPolicy, cwd: str, env_tmpdir: str | None) -> tuple[str, ...]:
+    """The folders below which `policy` lets files be written, absolute, not resolved.
+
+    `cwd` is absolute; `env_tmpdir` is the value of `TMPDIR`, ignored unless absolute. Empty in
+    `read-only`; `/` in `danger-full-access`.
+    """
+    if policy.mode == "danger-full-access":
+        return ("/",)
+    if policy.mode == "read-only":
+        return ()
+    roots = [cwd, *policy.writable_roots]
+    if not policy.exclude_slash_tmp:
+        roots.append("/tmp")
+    if env_tmpdir and isabs(env_tmpdir) and not policy.exclude_tmpdir_env_var:
+        roots.append(env_tmpdir)
+    return tuple(dict.fromkeys(normpath(root) for root in roots))
+
+
+def writable(
+    path: str, policy: SandboxPolicy, cwd: str, env_tmpdir: str | None, disk: Disk
+) -> bool:
+    """True when `path` (absolute, or relative to `cwd`) may be made, changed or removed.
+
+    It must lie below a writable root and in nothing protected: the names of `PROTECTED_NAMES`
+    directly in a root, existing or not, and the folder that a `.git` file points to. Both the
+    entry itself (what removing it touches) and the file it leads to (what writing through it
+    touches) are judged, with all symlinks resolved.
+    """
+    if policy.mode == "danger-full-access":
+        return True
+    entry = normpath(join(cwd, path))
+    touched = {disk.real(entry), join(disk.real(dirname(entry)), basename(entry))}
+    roots = [disk.real(root) for root in writable_roots(policy, cwd, env_tmpdir)]
+    held = [place for root in roots for place in _protected(root, disk)]
+    return all(
+        any(_within(target, root) for root in roots)
+        and not any(_within(target, place) for place in held)
+        for target in touched
+    )
+
+
+def _protected(root: str, disk: Disk) -> set[str]:
+    """The protected places of a resolved root: as named, and where symlinks lead."""
+    named = [join(root, name) for name in PROTECTED_NAMES]
+    gitdir = disk.gitdir(root)
+    if gitdir is not None:
+        named.append(gitdir)
+    return {*named, *(disk.real(place) for place in named)}
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -1,0 +1,117 @@
+"""Which paths a patch may write, on real folders with real symlinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from quire.core.writable import patch_refusal, writable, writable_roots
+from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy
+from quire.tools.real_disk import RealDisk
+
+WORKSPACE = SandboxPolicy(
+    mode="workspace-write", exclude_slash_tmp=True, exclude_tmpdir_env_var=True
+)
+
+
+def may(path: Path | str, cwd: Path, policy: SandboxPolicy = WORKSPACE) -> bool:
+    return writable(str(path), policy, str(cwd), None, RealDisk())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / "sub").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_text("a\n")
+    return root
+
+
+def test_below_the_root_is_writable_and_beside_it_is_not(project: Path) -> None:
+    assert may("f", project)
+    assert may("new/deep/f", project)
+    assert may(project / "sub" / "f", project)
+    assert not may("../f", project)
+    assert not may("sub/../../f", project)
+    assert not may(str(project) + "-beside/f", project)
+    assert not may("/etc/passwd", project)
+
+
+def test_read_only_writes_nothing_and_full_access_everything(project: Path) -> None:
+    read_only = SandboxPolicy(mode="read-only", writable_roots=(str(project),))
+    assert not may("f", project, read_only)
+    assert "read-only sandbox" in patch_refusal(read_only)
+    full = SandboxPolicy(mode="danger-full-access")
+    assert may("/etc/passwd", project, full)
+    assert may(".git/config", project, full)
+    assert "outside of the project" in patch_refusal(WORKSPACE)
+
+
+@pytest.mark.parametrize("name", PROTECTED_NAMES)
+def test_protected_names_hold_in_every_root_also_when_missing(project: Path, name: str) -> None:
+    other = project.parent / "other"
+    other.mkdir()
+    policy = SandboxPolicy(mode="workspace-write", writable_roots=(str(other),))
+    assert may(other / "f", project, policy)
+    for root in (project, other):
+        assert not may(root / name, project, policy)
+        assert not may(root / name / "deep" / "f", project, policy)
+        assert may(root / f"{name}x", project, policy)
+        assert may(root / "sub" / name / "f", project, policy)
+
+
+def test_a_root_inside_another_root_keeps_its_protection(project: Path) -> None:
+    policy = SandboxPolicy(mode="workspace-write", writable_roots=(str(project.parent),))
+    assert may(project.parent / "outside" / "f", project, policy)
+    assert not may(project / ".git" / "f", project, policy)
+
+
+def test_symlinks_are_resolved_before_the_judgement(project: Path) -> None:
+    outside = project.parent / "outside"
+    (project / "file").symlink_to(outside / "file")
+    (project / "folder").symlink_to(outside)
+    (project / "new").symlink_to(outside / "not-yet")
+    (project / "inner").symlink_to(project / "sub")
+    assert not may("file", project)
+    assert not may("folder/f", project)
+    assert not may("folder/new/deep/f", project)
+    assert not may("new", project)
+    assert may("inner/f", project)
+    assert may(project.parent / "outside" / "x", outside)
+
+
+def test_a_link_inside_a_protected_folder_cannot_be_removed(project: Path) -> None:
+    (project / ".git").mkdir()
+    (project / ".git" / "link").symlink_to(project / "sub" / "f")
+    assert not may(".git/link", project)
+
+
+def test_a_protected_name_that_is_a_symlink_protects_its_target(project: Path) -> None:
+    (project / "store").mkdir()
+    (project / ".git").symlink_to("store")
+    assert not may("store/config", project)
+    assert not may(".git", project)
+
+
+@pytest.mark.parametrize("text", ["gitdir: store\n", "gitdir: ./store", "gitdir:store\n\n"])
+def test_the_target_of_a_gitdir_file_is_protected(project: Path, text: str) -> None:
+    (project / "store").mkdir()
+    (project / ".git").write_text(text)
+    assert not may("store/config", project)
+    assert may("stores/config", project)
+
+
+@pytest.mark.parametrize("data", [b"", b"gitdir:\n", b"\xff\xfe", b"gitdir: a\0b", b"x gitdir: /"])
+def test_a_broken_git_file_protects_only_itself(project: Path, data: bytes) -> None:
+    (project / ".git").write_bytes(data)
+    assert may("store/config", project)
+    assert not may(".git", project)
+
+
+def test_temporary_folders_follow_the_switches() -> None:
+    base = SandboxPolicy(mode="workspace-write", writable_roots=("/w/",))
+    assert writable_roots(base, "/p", "/t") == ("/p", "/w", "/tmp", "/t")
+    assert writable_roots(base, "/p", "relative") == ("/p", "/w", "/tmp")
+    assert writable_roots(WORKSPACE, "/p", "/t") == ("/p",)
+    assert writable_roots(SandboxPolicy(), "/p", "/t") == ()
