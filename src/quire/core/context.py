@@ -71,9 +71,9 @@ def _fragments(turn: TurnContext, sources: ContextSources) -> dict[str, str]:
 def permissions_text(turn: TurnContext) -> str:
     """The `<permissions instructions>` block: what the sandbox allows and what can be asked."""
     network = "enabled" if turn.sandbox.full_network else "restricted"
+    mode = turn.sandbox.mode
     lines = [
-        f"`sandbox_mode` is `{turn.sandbox.mode}`: {_MODE_TEXT[turn.sandbox.mode]} "
-        f"Network access is {network}.",
+        f"`sandbox_mode` is `{mode}`: {_MODE_TEXT[mode]} Network access is {network}.",
         _APPROVAL_TEXT[turn.approval_policy],
     ]
     roots = writable_roots(turn.sandbox, turn.workspace_roots)
@@ -116,10 +116,10 @@ def writable_roots(policy: SandboxPolicy, workspace_roots: tuple[str, ...]) -> t
 
 
 def _environment(changed: dict[str, str]) -> str:
+    names = ("cwd", "shell", "current_date", "timezone")
+    values = [(name, changed.get(_ENVIRONMENT + name)) for name in names]
     lines = ["<environment_context>"]
-    for name in ("cwd", "shell", "current_date", "timezone"):
-        if text := changed.get(_ENVIRONMENT + name):
-            lines.append(f"  <{name}>{_escape(text)}</{name}>")
+    lines += [f"  <{name}>{_escape(text)}</{name}>" for name, text in values if text]
     if filesystem := changed.get(f"{_ENVIRONMENT}filesystem"):
         lines.append(f"  {filesystem}")
     return "\n".join([*lines, "</environment_context>"])

@@ -114,6 +114,7 @@ class Journal:
         self._started: dict[str, float] = {}
         self._item_starts: dict[str, int] = {}
         self._last_message: str | None = None
+        self._closed = False
 
     @property
     def state(self) -> ThreadState:
@@ -143,6 +144,8 @@ class Journal:
         self._thread.publish(ItemStarted(self.turn_id, item, started))
 
     def finish(self, item: ThreadItem) -> None:
+        if self._closed:
+            return  # a command that outlived its turn: the turn's records are complete
         now = self.now_ms()
         started = self._item_starts.pop(item.id, now)
         self._thread.record(ItemCompleted(self.turn_id, item, started, now))
@@ -207,6 +210,8 @@ class Journal:
             lost = TurnCompleted(turn_id=self.turn_id, status="failed", error=error or exc.info)
             self._thread.publish(lost)
             return "failed"
+        finally:
+            self._closed = True
         return status
 
     def _aborted_text(self, call: HistoryItem, status: TurnStatus) -> str:

@@ -1,0 +1,42 @@
+"""What a person typed and attached, as the content of a message (rows P8, P9)."""
+
+from __future__ import annotations
+
+import os
+
+from quire.protocol.items import ContentPart, InputText
+from quire.protocol.ops import UserInput
+from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
+from quire.tools.images import ImageError, data_url
+
+
+def user_input(parts: tuple[InputPart, ...], cwd: str) -> UserInput:
+    """Images come first, each between tags that name it; a file that cannot be read is told to
+    the model instead (Codex 0.169), never an error."""
+    content: list[ContentPart] = []
+    paths: list[str] = []
+    texts: list[str] = []
+    for part in parts:
+        match part:
+            case LocalImageInput(path):
+                path = os.path.normpath(os.path.join(cwd, path))
+                paths.append(path)
+                content += _image(path, len(paths))
+            case TextInput(text):
+                texts.append(text)
+    content += [InputText(text) for text in texts]
+    return UserInput("\n\n".join(texts), tuple(content), tuple(paths))
+
+
+def _image(path: str, number: int) -> tuple[ContentPart, ...]:
+    from quire.protocol.items import InputImage
+
+    try:
+        url = data_url(path)
+    except ImageError as exc:
+        return (InputText(f"Quire could not attach the local image at `{path}`: {exc}"),)
+    return (
+        InputText(f'<image name=[Image #{number}] path="{path}">'),
+        InputImage(url, "original"),
+        InputText("</image>"),
+    )

@@ -1,0 +1,36 @@
+"""The tools of one thread, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quire.core.errors import ToolError
+from quire.core.ports import Invocation
+from quire.protocol.items import FunctionCall, ToolCall
+from quire.protocol.policy import TurnContext
+from quire.tools.base import Tool
+from quire.tools.sessions import Sessions
+
+
+class Registry:
+    """The `ToolSet` of a thread. The specs are encoded once and never change."""
+
+    def __init__(self, tools: Sequence[Tool], sessions: Sessions) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._sessions = sessions
+        self._specs = b"[" + b",".join(tool.spec() for tool in tools) + b"]"
+
+    @property
+    def specs(self) -> bytes:
+        return self._specs
+
+    def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
+        """Raises `ToolError` in Codex 0.169's words for a tool that was not offered (row L3)."""
+        tool = self._tools.get(call.name)
+        if tool is None or (isinstance(call, FunctionCall) and call.namespace):
+            kind = "call" if isinstance(call, FunctionCall) else "custom tool call"
+            raise ToolError(f"unsupported {kind}: {call.name}")
+        return tool.prepare(call, ctx)
+
+    async def aclose(self) -> None:
+        await self._sessions.aclose()

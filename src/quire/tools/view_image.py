@@ -1,0 +1,60 @@
+"""`view_image`: show a local image to the model (row T10)."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import Struct
+
+from quire.core.errors import ToolError
+from quire.core.ports import Invocation, NoAction, ToolContext, ToolResult
+from quire.protocol.items import FunctionCall, InputImage, ToolCall
+from quire.protocol.policy import TurnContext
+from quire.protocol.thread import ImageViewItem
+from quire.tools.base import decode_arguments, load_description
+from quire.tools.images import ImageError, data_url
+from quire.tools.spec import function_spec
+
+_PARAMETERS = b"""{"type":"object","properties":{"path":{"type":"string",\
+"description":"Path of the image file."}},"required":["path"],"additionalProperties":false}"""
+
+
+class ViewArguments(Struct, frozen=True):
+    path: str
+
+
+class ViewImage:
+    """The tool."""
+
+    name = "view_image"
+    parallel = True
+
+    def spec(self) -> bytes:
+        return function_spec(self.name, load_description(self.name), _PARAMETERS)
+
+    def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
+        if not isinstance(call, FunctionCall):
+            raise ToolError(f"unsupported custom tool call: {self.name}")
+        arguments = decode_arguments(ViewArguments, call.arguments)
+        return ViewInvocation(call.call_id, os.path.join(ctx.cwd, arguments.path))
+
+
+class ViewInvocation:
+    def __init__(self, call_id: str, path: str) -> None:
+        self._call_id = call_id
+        self._path = path
+
+    @property
+    def action(self) -> NoAction:
+        return NoAction()
+
+    def declined(self, ctx: ToolContext, reason: str) -> None:
+        """Never refused: every file is readable in every mode."""
+
+    async def run(self, ctx: ToolContext) -> ToolResult:
+        try:
+            image = InputImage(data_url(self._path), "original")
+        except ImageError as exc:
+            raise ToolError(str(exc)) from None
+        ctx.finish(ImageViewItem(self._call_id, self._path))
+        return ToolResult((image,))
