@@ -188,12 +188,17 @@ class ToolSet(Protocol):
 
 class SpawnSpec(Struct, frozen=True, kw_only=True):
     """One process to start. `argv[0]` is looked up in `env["PATH"]`. `tty` gives it a terminal of
-    `size` (columns, rows); otherwise stdin is closed and stdout and stderr are pipes."""
+    `size` (columns, rows); otherwise stdin is closed and stdout and stderr are pipes.
+
+    `cwd` is where it starts: the model may choose it, so it gives no right to write there. What
+    `workspace-write` makes writable is `workspace_roots` (those of the turn) and the policy's
+    own `writable_roots`."""
 
     argv: tuple[str, ...]
     cwd: str
     env: dict[str, str]
     policy: SandboxPolicy
+    workspace_roots: tuple[str, ...] = ()
     tty: bool = False
     size: tuple[int, int] = (80, 24)
 
@@ -235,8 +240,9 @@ class Sandbox(Protocol):
         ...
 
     def prewarm(self, policy: SandboxPolicy, cwd: str) -> None:
-        """Make the next `spawn` under this policy faster. A hint: it may do nothing, it never
-        raises, and it leaves nothing behind after `aclose`."""
+        """Make the next `spawn` under this policy faster, for a turn whose only workspace root is
+        `cwd`. A hint: it may do nothing, it never raises, and it leaves nothing behind after
+        `aclose`."""
         ...
 
     async def spawn(self, spec: SpawnSpec) -> Process:
