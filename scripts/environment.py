@@ -102,15 +102,13 @@ def create(folder: Path) -> None:
         raise Missing(
             f"{sys.executable} has no venv module: install it (Debian, Ubuntu: python3-venv)."
         )
-    with_pip = importlib.util.find_spec("ensurepip") is not None and _has_bundled_pip()
-    flags = [] if with_pip else ["--without-pip"]
+    flags = [] if _has_bundled_pip() else ["--without-pip"]
     run([sys.executable, "-m", "venv", *flags, str(folder)])
 
 
 def _has_bundled_pip() -> bool:
     """Debian ships the ensurepip module without the wheels it installs."""
-    probe = "import ensurepip; ensurepip.version()"
-    return subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode == 0
+    return succeeds([sys.executable, "-c", "import ensurepip; ensurepip.version()"])
 
 
 def install(folder: Path, kind: str) -> None:
@@ -127,13 +125,14 @@ def install(folder: Path, kind: str) -> None:
 def _installer(folder: Path) -> list[str]:
     """The command that installs into `folder`: its own pip, this Python's pip, or uv's."""
     python = str(folder / "bin" / "python")
-    if subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0:
+    if succeeds([python, "-m", "pip", "--version"]):
         return [python, "-m", "pip", *PIP_QUIET, "install"]
-    if importlib.util.find_spec("pip") is not None:
+    if succeeds([sys.executable, "-m", "pip", "--version"]):
         return [sys.executable, "-m", "pip", "--python", python, *PIP_QUIET, "install"]
     uv = shutil.which("uv")
     if uv is not None:
         return [uv, "--quiet", "pip", "install", "--python", python]
+    shutil.rmtree(folder)  # so that the next run, with ensurepip there, begins anew
     raise Missing(
         f"{sys.executable} has neither ensurepip nor pip: "
         "install one of them (Debian, Ubuntu: python3-venv) or uv."
@@ -147,6 +146,10 @@ def run(command: list[str]) -> None:
     except subprocess.CalledProcessError as exc:
         shown = " ".join(command)
         raise Missing(f"`{shown}` failed with exit code {exc.returncode}, see above.") from exc
+
+
+def succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _works(folder: Path) -> bool:
