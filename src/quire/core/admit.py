@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from quire.core.errors import create_process_error
 from quire.core.ports import Action, CommandAction, PatchAction
 from quire.protocol.policy import TurnContext
 
@@ -70,12 +71,6 @@ def _admit_command(action: CommandAction, turn: TurnContext, facts: Facts) -> Ve
 
 def _ask(turn: TurnContext, reason: str, refusal: str) -> Verdict:
     return Forbid(refusal) if turn.approval_policy == "never" else Ask(reason, refusal)
-
-
-def create_process_error(reason: str) -> str:
-    """The text the model gets for a command that was not started (Codex 0.169, row T5)."""
-    escaped = reason.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'exec_command failed: CreateProcess {{ message: "Rejected(\\"{escaped}\\")" }}'
 
 
 def _quoted(word: str) -> str:

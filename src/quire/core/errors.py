@@ -15,6 +15,12 @@ from __future__ import annotations
 from quire.protocol.thread import ErrorInfo
 
 
+CONTEXT_FULL = (
+    "Quire ran out of room in the model's context window. "
+    "Start a new thread or clear earlier history before retrying."
+)
+
+
 class QuireError(Exception):
     """Root of all errors that Quire raises on purpose. `str()` is one line for people."""
 
@@ -50,3 +56,9 @@ class ToolError(QuireError):
 
 class UsageError(QuireError):
     """A request that cannot be met: says what is wrong, where, and what to do."""
+
+
+def create_process_error(reason: str) -> str:
+    """The text the model gets for a command that was not started (Codex 0.169, row T5)."""
+    escaped = reason.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'exec_command failed: CreateProcess {{ message: "Rejected(\\"{escaped}\\")" }}'

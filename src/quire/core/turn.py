@@ -10,7 +10,7 @@ import asyncio
 from contextlib import aclosing
 
 from quire.core.concurrent import run_all
-from quire.core.errors import AgentError, ModelError, ToolError
+from quire.core.errors import CONTEXT_FULL, AgentError, ModelError, ToolError
 from quire.core.gate import Gate
 from quire.core.journal import Journal
 from quire.core.ports import Completed, Model, ModelRequest, ToolResult, ToolSet
@@ -18,11 +18,6 @@ from quire.core.state import Finish, Full, RunTools, Sample, next_step
 from quire.protocol.items import CustomToolCall, FunctionCall, HistoryItem
 from quire.protocol.ops import UserTurn
 from quire.protocol.thread import ErrorInfo, TurnStatus
-
-CONTEXT_FULL = (
-    "Quire ran out of room in the model's context window. "
-    "Start a new thread or clear earlier history before retrying."
-)
 
 
 class Turn:

@@ -119,7 +119,8 @@ class Human:
     def _command(self, item: CommandExecutionItem) -> None:
         style = self._style
         self._running.pop(item.id, None)
-        took = f" {item.duration_ms / 1000:.1f}s" if (item.duration_ms or 0) >= 1000 else ""
+        seconds = (item.duration_ms or 0) / 1000
+        took = f" {seconds:.1f}s" if seconds >= 1 else ""
         mark = style.green("✓") if item.exit_code == 0 else style.red(f"✗ {item.exit_code}")
         self._line(f"{style.magenta('$')} {_one_line(_script(item))} {mark}{style.dim(took)}")
         lines = item.aggregated_output.rstrip("\n").split("\n")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from quire.protocol.items import ContentPart, InputText
+from quire.core.errors import ToolError
+from quire.protocol.items import ContentPart, InputImage, InputText
 from quire.protocol.ops import UserInput
 from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
-from quire.tools.images import ImageError, data_url
+
+ReadImage = Callable[[str], InputImage]
+"""Reads a local image. Raises `ToolError` with words for the model."""
 
 
-def user_input(parts: tuple[InputPart, ...], cwd: str) -> UserInput:
+def user_input(parts: tuple[InputPart, ...], cwd: str, read_image: ReadImage) -> UserInput:
     """Images come first, each between tags that name it; a file that cannot be read is told to
     the model instead (Codex 0.169), never an error."""
     content: list[ContentPart] = []
@@ -21,22 +25,20 @@ def user_input(parts: tuple[InputPart, ...], cwd: str) -> UserInput:
             case LocalImageInput(path):
                 path = os.path.normpath(os.path.join(cwd, path))
                 paths.append(path)
-                content += _image(path, len(paths))
+                content += _image(path, len(paths), read_image)
             case TextInput(text):
                 texts.append(text)
     content += [InputText(text) for text in texts]
     return UserInput("\n\n".join(texts), tuple(content), tuple(paths))
 
 
-def _image(path: str, number: int) -> tuple[ContentPart, ...]:
-    from quire.protocol.items import InputImage
-
+def _image(path: str, number: int, read_image: ReadImage) -> tuple[ContentPart, ...]:
     try:
-        url = data_url(path)
-    except ImageError as exc:
+        image = read_image(path)
+    except ToolError as exc:
         return (InputText(f"Quire could not attach the local image at `{path}`: {exc}"),)
     return (
         InputText(f'<image name=[Image #{number}] path="{path}">'),
-        InputImage(url, "original"),
+        image,
         InputText("</image>"),
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from quire.core.errors import UsageError
 from quire.core.thread import Subscription, Thread
+from quire.protocol.items import InputImage
 from quire.protocol.ops import ContextSources, Interrupt, Shutdown, UserTurn
 from quire.protocol.policy import TurnContext
 from quire.protocol.rpc import (
@@ -45,6 +46,10 @@ class ThreadOpener(Protocol):
         """What a turn that starts now is told besides the conversation."""
         ...
 
+    def read_image(self, path: str) -> InputImage:
+        """A local image for the model. Raises `ToolError` with words for the model."""
+        ...
+
     def new_id(self) -> str: ...
 
 
@@ -71,9 +76,8 @@ class Threads:
         opened = self._find(params.thread_id)
         turn_id = self._opener.new_id()
         context = replace(opened.context, output_schema=params.output_schema)
-        op = UserTurn(
-            turn_id, user_input(params.input, context.cwd), context, self._opener.sources()
-        )
+        words = user_input(params.input, context.cwd, self._opener.read_image)
+        op = UserTurn(turn_id, words, context, self._opener.sources())
         await opened.thread.submit(op)
         return TurnStartResponse(turn_id=turn_id)
 

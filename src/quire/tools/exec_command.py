@@ -7,8 +7,7 @@ from typing import Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
-from quire.core.admit import create_process_error
-from quire.core.errors import ToolError
+from quire.core.errors import ToolError, create_process_error
 from quire.core.ports import (
     CommandAction,
     Invocation,

@@ -1,8 +1,11 @@
-"""Local images as data URLs for the model."""
+"""Local images for the model, as data URLs."""
 
 from __future__ import annotations
 
 import os
+
+from quire.core.errors import ToolError
+from quire.protocol.items import InputImage
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 _SIGNATURES = (
@@ -13,29 +16,26 @@ _SIGNATURES = (
 )
 
 
-class ImageError(Exception):
-    """Why a file cannot be shown; words for the model (Codex 0.169)."""
-
-
-def data_url(path: str) -> str:
-    """The image at `path` as a `data:` URL. Raises `ImageError`. Only regular files are read, so
-    that a device or a pipe cannot hang the caller."""
+def read_image(path: str) -> InputImage:
+    """The image at `path` for the model. Raises `ToolError` in Codex 0.169's words. Only
+    regular files are read, so that a device or a pipe cannot hang the caller."""
     try:
         if not os.path.isfile(path):
             os.stat(path)
-            raise ImageError(f"image path `{path}` is not a file")
+            raise ToolError(f"image path `{path}` is not a file")
         with open(path, "rb") as file:
             data = file.read(MAX_IMAGE_BYTES + 1)
     except OSError as exc:
-        raise ImageError(
+        raise ToolError(
             f"unable to locate image at `{path}`: {exc.strerror} (os error {exc.errno})"
         ) from None
     kind = _kind(data)
     if kind is None or len(data) > MAX_IMAGE_BYTES:
-        raise ImageError("unable to process image: invalid or unsupported image data")
+        raise ToolError("unable to process image: invalid or unsupported image data")
     from base64 import b64encode
 
-    return f"data:{kind};base64,{b64encode(data).decode('ascii')}"
+    url = f"data:{kind};base64,{b64encode(data).decode('ascii')}"
+    return InputImage(url, "original")
 
 
 def _kind(data: bytes) -> str | None:

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from quire.core.errors import ToolError
 from quire.core.ports import Invocation, NoAction, ToolContext, ToolResult
-from quire.protocol.items import FunctionCall, InputImage, ToolCall
+from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
 from quire.protocol.thread import ImageViewItem
 from quire.tools.base import decode_arguments, load_description
-from quire.tools.images import ImageError, data_url
+from quire.tools.images import read_image
 from quire.tools.spec import function_spec
 
 _PARAMETERS = b"""{"type":"object","properties":{"path":{"type":"string",\
@@ -52,9 +52,6 @@ class ViewInvocation:
         """Never refused: every file is readable in every mode."""
 
     async def run(self, ctx: ToolContext) -> ToolResult:
-        try:
-            image = InputImage(data_url(self._path), "original")
-        except ImageError as exc:
-            raise ToolError(str(exc)) from None
+        image = read_image(self._path)
         ctx.finish(ImageViewItem(self._call_id, self._path))
         return ToolResult((image,))
