@@ -23,6 +23,7 @@ from quire.core.ports import (
     StreamBroken,
     SummaryDelta,
     TextDelta,
+    ToolResult,
     ToolSet,
 )
 from quire.protocol.items import CustomToolCall, FunctionCall, HistoryItem, Message, encode_item
@@ -297,7 +298,8 @@ def test_tools_answer_refuse_and_note_the_order() -> None:
             for name in ("slow", "quick", "bad")
         ]
         results = await asyncio.gather(*run, return_exceptions=True)
-        assert [getattr(result, "content", str(result)) for result in results] == ["{}", "ok", "no"]
+        assert results[:2] == [ToolResult("{}"), ToolResult("ok")]
+        assert isinstance(results[2], ToolError) and str(results[2]) == "no"
         assert tools.started == ["slow", "quick", "bad"] and tools.ended == ["quick", "bad", "slow"]
         task = asyncio.create_task(
             tools.prepare(FunctionCall("slow", "{}", "s2"), context).run(Context())
