@@ -1,0 +1,1 @@
+"""Adapters of the `Model` port. Importing this package loads nothing."""

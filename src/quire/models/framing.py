@@ -1,0 +1,142 @@
+"""Where the body of an HTTP/1.1 response ends: sans-I/O readers, bytes in, payload out.
+
+Heads are h11's business. Bodies are read here because a model's stream comes as thousands of
+small chunks, and h11 spends 4 µs on each; `tests/unit/test_transport_framing.py` compares the two.
+Format: RFC 9112, sections 6 and 7.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+_HEX = b"0123456789abcdefABCDEF"
+_MAX_LINE = 16 * 1024  # a chunk's size line with its extensions, or all trailers together
+
+
+class FramingError(Exception):
+    """The body is not framed as its head promised."""
+
+
+class Body(Protocol):
+    """A body being read."""
+
+    @property
+    def done(self) -> bool:
+        """True once the last byte of the body was fed."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """The payload in `data`. Bytes after the body's end are dropped. Raises `FramingError`."""
+        ...
+
+    def at_eof(self) -> bool:
+        """The connection was closed: True if the body is whole, False if it was cut."""
+        ...
+
+
+class UntilClose:
+    """A body that ends with its connection."""
+
+    done = False
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def at_eof(self) -> bool:
+        return True
+
+
+class OfLength:
+    """A body of `content-length` bytes."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+
+    @property
+    def done(self) -> bool:
+        return self._left == 0
+
+    def feed(self, data: bytes) -> bytes:
+        data = data[: self._left]
+        self._left -= len(data)
+        return data
+
+    def at_eof(self) -> bool:
+        return self.done
+
+
+class Chunked:
+    """A body in chunks. Extensions and trailers are read past."""
+
+    def __init__(self) -> None:
+        self._rest = b""  # an incomplete line
+        self._left = 0  # bytes of the current chunk still to come
+        self._in_data = False  # inside a chunk, or before the line end that closes it
+        self._trailer_size = -1  # counts the trailers once the last chunk was seen
+        self.done = False
+
+    def feed(self, data: bytes) -> bytes:
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        payload: list[bytes] = []
+        at = 0
+        end = len(data)
+        while at < end and not self.done:
+            if self._left:
+                piece = data[at : at + self._left]
+                self._left -= len(piece)
+                at += len(piece)
+                payload.append(piece)
+                continue
+            if self._in_data:
+                closing = data[at : at + 2]
+                if closing == b"\r\n":
+                    self._in_data = False
+                    at += 2
+                    continue
+                if closing != b"\r":
+                    raise FramingError("a chunk is longer than its size")
+                break
+            stop = data.find(b"\r\n", at)
+            if stop < 0:
+                break
+            self._line(data[at:stop])
+            at = stop + 2
+        if not self.done and at < end:
+            self._rest = data[at:]
+            if len(self._rest) > _MAX_LINE:
+                raise FramingError("a chunk's size line is too long")
+        return b"".join(payload)
+
+    def at_eof(self) -> bool:
+        return self.done
+
+    def _line(self, line: bytes) -> None:
+        if self._trailer_size >= 0:
+            self._trailer_size += len(line)
+            if self._trailer_size > _MAX_LINE:
+                raise FramingError("the trailers are too long")
+            self.done = not line
+            return
+        digits = line.partition(b";")[0].rstrip(b" \t")
+        if not digits or len(digits) > 16 or digits.strip(_HEX):
+            raise FramingError(f"bad chunk size {line[:40]!r}")
+        self._left = int(digits, 16)
+        self._in_data = self._left > 0
+        if not self._left:
+            self._trailer_size = 0
+
+
+def body_of(method: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> Body:
+    """The reader for a response's body. `headers` are h11's: lower-case names, content-length
+    and transfer-encoding already checked."""
+    if method == b"HEAD" or status in (204, 304) or (method == b"CONNECT" and status < 300):
+        return OfLength(0)
+    length: bytes | None = None
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return Chunked()
+        if name == b"content-length":
+            length = value
+    return UntilClose() if length is None else OfLength(int(length))

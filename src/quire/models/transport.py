@@ -1,0 +1,257 @@
+"""HTTP/1.1 for a model's stream: one kept connection, h11 for heads, our own readers for bodies.
+
+Made for one thing: POST a large body, read a long answer as it comes. Requests come one at a
+time. Errors are a small tree; what to do about them is decided by `retry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import h11
+from msgspec import Struct
+
+from quire.models.connect import Connector, Link, TransportError
+from quire.models.framing import Body, FramingError, body_of
+from quire.models.url import Url
+from quire.models.wire import IdleTimeout, Wire
+
+Headers = list[tuple[bytes, bytes]]
+
+_MAX_HEAD = 64 * 1024
+_MAX_INTERIM = 32
+_MAX_LEFTOVER = 64 * 1024  # what may follow the last event before a kept connection is dropped
+
+
+class StreamCut(TransportError):
+    """The connection ended, stalled or spoke nonsense after the request was begun."""
+
+
+class Silence(StreamCut):
+    """Nothing came, or nothing could be sent, for longer than the request allows."""
+
+
+class Content(Protocol):
+    """A request body: its exact length, and its bytes in blocks that can be produced again."""
+
+    @property
+    def length(self) -> int: ...
+
+    def blocks(self) -> Iterator[bytes]: ...
+
+
+class Request(Struct, frozen=True):
+    """`headers` are without `host` and `content-length`. `timeout` is the longest silence
+    accepted, in seconds."""
+
+    url: Url
+    headers: Headers
+    content: Content
+    timeout: float
+
+
+class Response:
+    """An answer whose body is still coming."""
+
+    def __init__(self, status: int, headers: Headers, wire: Wire, body: Body) -> None:
+        self.status = status
+        self.headers = headers
+        self._wire = wire
+        self._body = body
+        self._early = b""
+        self.keep_alive = True
+        self.released = False
+
+    def header(self, name: str) -> str:
+        """The value of a header (lower-case name), or an empty string."""
+        wanted = name.encode()
+        for key, value in self.headers:
+            if key == wanted:
+                return value.decode("latin-1")
+        return ""
+
+    def start(self, early: bytes) -> None:
+        """Take the body bytes that came together with the head."""
+        self._early = early
+
+    async def read(self, timeout: float) -> bytes:
+        """The next piece of the body; empty at its end. Raises `StreamCut`."""
+        while not self._body.done:
+            data = self._early
+            self._early = b""
+            if not data:
+                data = await _read(self._wire, timeout)
+                if not data:
+                    if self._body.at_eof():
+                        return b""
+                    raise StreamCut("connection closed before the answer was complete")
+            payload = self._feed(data)
+            if payload:
+                return payload
+        return b""
+
+    async def read_all(self, limit: int, timeout: float) -> bytes:
+        """The body up to `limit` bytes; what is beyond is dropped with the connection."""
+        parts: list[bytes] = []
+        size = 0
+        while size < limit and (piece := await self.read(timeout)):
+            parts.append(piece)
+            size += len(piece)
+        return b"".join(parts)[:limit]
+
+    def release(self) -> None:
+        """Done with the body. The end that is still to come is read past, so that the connection
+        can be used again; a connection with more to come than that is dropped."""
+        self.released = True
+        if not self.keep_alive:
+            self._wire.close()
+            return
+        left = _MAX_LEFTOVER
+
+        def sink(data: bytes) -> None:
+            nonlocal left
+            left -= len(data)
+            try:
+                self._body.feed(data)
+            except FramingError:
+                left = -1
+            if left < 0:
+                self._wire.close()
+            elif self._body.done:
+                self._wire.keep()
+
+        if self._early:
+            sink(self._early)
+        if not self._body.done:
+            self._wire.discard_into(sink)
+
+    @property
+    def reusable(self) -> bool:
+        """True when the body was read to its end and the connection stays open."""
+        return self.keep_alive and self._body.done and not self._wire.has_input
+
+    def _feed(self, data: bytes) -> bytes:
+        try:
+            return self._body.feed(data)
+        except FramingError as exc:
+            raise StreamCut(f"malformed answer: {exc}") from None
+
+
+class HttpClient:
+    """Sends requests over one connection that is kept between them."""
+
+    def __init__(self, env: Mapping[str, str], ca_certificate: str | None = None) -> None:
+        """`env` gives proxies and authorities; `ca_certificate` is a PEM file beside them."""
+        self._connector = Connector(env, ca_certificate)
+        self._link: Link | None = None
+        self._endpoint: tuple[str, str, int] | None = None
+        self._last: Response | None = None
+
+    async def post(self, request: Request) -> Response:
+        """Send a request and read the head of its answer. A kept connection that turns out to be
+        closed is replaced silently. Raises `TransportError`, and `UsageError` for proxy or
+        certificate settings. Cancelling it drops the connection."""
+        url = request.url
+        endpoint = (url.scheme, url.host, url.port)
+        link = self._link
+        if link and endpoint == self._endpoint and self._last and self._last.reusable:
+            before = link.wire.received
+            try:
+                return await self._exchange(link, request)
+            except StreamCut:
+                if link.wire.received > before:
+                    raise
+        self.close()
+        self._link = link = await self._connector.open(url)
+        self._endpoint = endpoint
+        return await self._exchange(link, request)
+
+    def abandon(self) -> None:
+        """Drop the connection, unless the last answer was released."""
+        if self._last is None or not self._last.released:
+            self.close()
+
+    def close(self) -> None:
+        """Drop the connection. Idempotent."""
+        if self._link is not None:
+            self._link.wire.close()
+        self._link = self._last = None
+
+    async def _exchange(self, link: Link, request: Request) -> Response:
+        wire = link.wire
+        conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+        target = request.url.absolute if link.absolute else request.url.target
+        head = conn.send(
+            h11.Request(
+                method=b"POST",
+                target=target,
+                headers=[
+                    (b"host", request.url.netloc.encode()),
+                    *request.headers,
+                    *link.headers,
+                    (b"content-length", str(request.content.length).encode()),
+                ],
+            )
+        )
+        try:
+            whole = await _send(wire, head, request)
+            self._last = await _answer(conn, wire, request.timeout)
+        except BaseException:
+            wire.close()
+            raise
+        if not whole:
+            self._last.keep_alive = False
+        return self._last
+
+
+async def _send(wire: Wire, head: bytes, request: Request) -> bool:
+    """Send head and body; False if an answer came (or the connection ended) before the end."""
+    try:
+        for block in request.content.blocks():
+            wire.write(head + block if head else block)
+            head = b""
+            await wire.drained(request.timeout)
+            if wire.has_input:
+                return False
+    except IdleTimeout:
+        raise Silence("timeout while sending the request") from None
+    return True
+
+
+async def _answer(conn: h11.Connection, wire: Wire, timeout: float) -> Response:
+    """Read heads up to that of the final answer."""
+    try:
+        for _ in range(_MAX_INTERIM):
+            event = conn.next_event()
+            while event is h11.NEED_DATA:
+                data = await _read(wire, timeout)
+                if not data:
+                    raise StreamCut("connection closed before an answer came")
+                conn.receive_data(data)
+                event = conn.next_event()
+            if isinstance(event, h11.Response):
+                return _response(event, conn, wire)
+    except h11.RemoteProtocolError as exc:
+        raise StreamCut(f"malformed answer: {exc}") from None
+    raise StreamCut("malformed answer: no final status")
+
+
+def _response(event: h11.Response, conn: h11.Connection, wire: Wire) -> Response:
+    headers = list(event.headers)
+    response = Response(
+        event.status_code, headers, wire, body_of(b"POST", event.status_code, headers)
+    )
+    connection = response.header("connection").lower()
+    response.keep_alive = event.http_version >= b"1.1" and "close" not in connection
+    response.start(conn.trailing_data[0])
+    return response
+
+
+async def _read(wire: Wire, timeout: float) -> bytes:
+    try:
+        return await wire.read(timeout)
+    except IdleTimeout:
+        raise Silence(f"nothing came for {timeout:g} s") from None
+    except OSError as exc:
+        raise StreamCut(exc.strerror or str(exc)) from None
