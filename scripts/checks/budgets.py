@@ -15,18 +15,19 @@ from scripts.checks import project, shape, suppressions, texts
 from scripts.checks.files import sources
 
 
-def check(root: Path) -> list[str]:
-    """All faults below `root`, as lines for people."""
+def check(root: Path, roots: dict[str, str] = suppressions.TASK_ROOTS) -> list[str]:
+    """All faults below `root`, as lines for people. `roots`: where everything may be caught."""
     lines: list[str] = []
     files = sources(root)
     for source in files:
         found = [
             *texts.faults_in(source),
             *shape.faults_in(source),
-            *suppressions.faults_in(source),
+            *suppressions.faults_in(source, roots),
         ]
         lines += [f"{source.path}:{line}: {fault}" for line, fault in sorted(set(found))]
-    return lines + shape.faults_of_sums(files) + project.faults_in(root, files)
+    lines += shape.faults_of_sums(files) + suppressions.faults_of_roots(files, roots)
+    return lines + project.faults_in(root, files)
 
 
 def main(arguments: list[str]) -> int:

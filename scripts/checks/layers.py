@@ -29,7 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "workspace": EDGE,
     "extend": EDGE,
     "config": EDGE,
-    "client": EDGE,
+    "client": ("protocol",),
     "server": ("protocol", "core"),
     "review": FRONT_END,
     "cloud": FRONT_END,

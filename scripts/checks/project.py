@@ -12,9 +12,18 @@ from scripts.checks.files import Source
 
 DEPENDENCIES = 14
 FILE = "pyproject.toml"
+PINNED = "requirements/runtime.txt"
 LOWERED = ("ignore", "extend-ignore", "per-file-ignores", "extend-per-file-ignores", "unfixable")
 EXCLUDED = ("exclude", "extend-exclude", "force-exclude", "ignore", "executionEnvironments")
 NAME = re.compile(r"[A-Za-z0-9._-]+")
+OTHER_CONFIGS = (
+    "ruff.toml",
+    ".ruff.toml",
+    "pyrightconfig.json",
+    "setup.cfg",
+    "tox.ini",
+    "pytest.ini",
+)
 REPORT_OFF = (False, "none", "warning", "information")
 
 
@@ -24,10 +33,17 @@ def faults_in(root: Path, sources: list[Source]) -> list[str]:
         return [f"{FILE}:1: missing; the checks read the dependencies and the rules from it"]
     text = path.read_text("utf-8")
     data = tomllib.loads(text)
-    return [f"{FILE}:{_line(text, word)}: {fault}" for word, fault in _faults(data, sources)]
+    found = [*_dependency_faults(data, sources), *_rule_faults(data)]
+    others = [s.path for s in sources if s.path.rsplit("/", 1)[-1] in OTHER_CONFIGS]
+    return [
+        *(f"{FILE}:{_line(text, word)}: {fault}" for word, fault in found),
+        *(f"{other}:1: a second place for rules; they stand in {FILE}" for other in others),
+    ]
 
 
-def _faults(data: dict[str, object], sources: list[Source]) -> Iterator[tuple[str, str]]:
+def _dependency_faults(data: dict[str, object], sources: list[Source]) -> Iterator[tuple[str, str]]:
+    """(the word to look for, what is wrong)"""
+    pinned = {name for s in sources if s.path == PINNED for name in _names(s.lines)}
     dependencies = _names(_table(data, "project").get("dependencies"))
     if len(dependencies) > DEPENDENCIES:
         count = f"{len(dependencies)} direct dependencies, at most {DEPENDENCIES}"
@@ -36,6 +52,12 @@ def _faults(data: dict[str, object], sources: list[Source]) -> Iterator[tuple[st
     for name in dependencies:
         if name.lower().replace("-", "_").replace(".", "_") not in used:
             yield name, f"nothing in src imports {name}; take it out or use it"
+        if name not in pinned:
+            yield name, f"{name} is not in {PINNED}; run scripts/pin"
+
+
+def _rule_faults(data: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """(the word to look for, what is wrong)"""
     tools = _table(data, "tool")
     ruff = _table(tools, "ruff")
     for table in (ruff, _table(ruff, "lint"), _table(ruff, "format")):
@@ -72,7 +94,7 @@ def _modules_used(sources: list[Source]) -> Iterator[str]:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 yield (node.module or "").split(".")[0]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+                yield from node.value.split("/")
 
 
 def _line(text: str, word: str) -> int:
