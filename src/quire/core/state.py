@@ -1,8 +1,6 @@
 """The state of a thread: a pure fold over its records, and the decision that follows from it.
-
 Every transition lives here. History that a model would refuse cannot be folded: a call has
-exactly one output, and nothing stands between a call and its output.
-"""
+exactly one output, and nothing stands between a call and its output."""
 
 from __future__ import annotations
 

@@ -142,6 +142,8 @@ class Thread:
                     raise UsageError("a turn is already running in this thread")
                 self._interrupted = False
                 self._turn = asyncio.create_task(self._run(op))
+                # A task cancelled before its first step never runs, and would record nothing.
+                await asyncio.sleep(0)
             case Interrupt():
                 await self._stop_turn()
             case Shutdown():

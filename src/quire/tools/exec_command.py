@@ -147,6 +147,7 @@ class ExecInvocation:
             cwd=self._workdir,
             env=env,
             policy=ctx.turn.sandbox,
+            workspace_roots=ctx.turn.workspace_roots,
             tty=self._arguments.tty,
         )
         try:
