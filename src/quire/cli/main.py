@@ -1,0 +1,75 @@
+"""The commands by name. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+from quire.core.errors import QuireError
+
+HELP = """\
+Quire: an open coding agent that you can trust with your machine
+
+Usage: quire COMMAND [ARGS]
+
+Commands:
+  exec         Do one task without asking questions (alias: e)
+  demo         Repair a small broken project, offline, and show how
+  apply-patch  Apply a patch to files
+  sandbox      Run a command in the sandbox
+  doctor       Say what works on this machine and what does not
+  login        Store an API key, or show whether one is stored
+  logout       Forget the stored API key
+  help         Show this help
+
+Options:
+  -V, --version  Show the version
+  -h, --help     Show this help, or that of a command
+"""
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def run(argv: list[str]) -> int:
+    """Run a command line (without the program's name); the exit code."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        sys.stdout.write(HELP)
+        return 0
+    from quire.cli.options import CommandLineError
+
+    try:
+        return _command(argv[0], argv[1:])
+    except CommandLineError as exc:
+        return _fail(str(exc), EXIT_USAGE)
+    except QuireError as exc:
+        return _fail(str(exc), EXIT_FAILED)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _command(name: str, argv: list[str]) -> int:
+    match name:
+        case "exec" | "e":
+            from quire.cli import exec as command
+        case "apply-patch":
+            from quire.cli import apply_patch as command
+        case "sandbox":
+            from quire.cli import sandbox as command
+        case "doctor":
+            from quire.cli import doctor as command
+        case "demo":
+            from quire.cli import demo as command
+        case "login":
+            from quire.cli import login as command
+        case "logout":
+            from quire.cli.login import run_logout
+
+            return run_logout(argv)
+        case _:
+            from quire.cli.options import CommandLineError
+
+            raise CommandLineError(f"there is no command '{name}'; `quire help` lists them")
+    return command.run(argv)
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return code

@@ -1,0 +1,119 @@
+"""Forced `rm`, found in every spelling that the grammar can see, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quire.config.forced_rm import has_forced_rm
+
+FORCED = [
+    "rm -f x",
+    "rm -rf x",
+    "rm -r -f x",
+    "rm x -f",
+    "rm --force x",
+    "rm --for x",
+    "rm -Rfv x",
+    "/bin/rm -f x",
+    "X=1 rm -f x",
+    "\\rm -f x",
+    "'rm' -f x",
+    'r"m" "-f" x',
+    "$'rm' -f x",
+    "$'\\x72m' -f x",
+    "$'\\162\\155' $'-f' x",
+    "r\\\nm -f x",
+    "rm \\\n  -f x",
+    "echo a && rm -f x",
+    "true || rm -f x; echo",
+    "ls | rm -f x",
+    "(rm -f x)",
+    "{ rm -f x; }",
+    "! rm -f x",
+    "rm -f x > log 2>&1",
+    "rm -f x &",
+    "for a in b; do rm -f $a; done",
+    "while true; do rm -f x; done",
+    "if true; then rm -f x; fi",
+    "case x in x) rm -f x;; esac",
+    "f() { rm -rf x; }; f",
+    "echo $(rm -f x)",
+    "echo `rm -f x`",
+    'echo "a $(rm -f x) b"',
+    "echo ${y:-$(rm -f x)}",
+    "cat <(rm -f x)",
+    "command rm -f x",
+    "builtin command rm -f x",
+    "exec rm -f x",
+    "env rm -f x",
+    "env A=1 rm -f x",
+    "env -S 'rm -f x'",
+    "sudo rm -f x",
+    "sudo -n -u root rm -f x",
+    "time rm -f x",
+    "nohup nice -n 5 rm -f x",
+    "timeout 5 rm -f x",
+    "ls | xargs rm -f",
+    "xargs -0 -n 1 /bin/rm -f < list",
+    "find . -name x -exec rm -f {} \\;",
+    "find . -exec rm -rf {} +",
+    "find . -execdir sh -c 'rm -f \"$1\"' _ {} \\;",
+    "sh -c 'rm -f x'",
+    'bash -lc "rm -f $x"',
+    "bash -c 'bash -c \"rm -f x\"'",
+    "bash --norc -ec 'rm -f x'",
+    "eval 'rm -f x'",
+    "eval rm -f x",
+    "trap 'rm -f tmp' EXIT",
+    "bash <<EOF\nrm -f x\nEOF",
+    "cat <<'E' | sh\nrm -f x\nE",
+    "bash <<< 'rm -f x'",
+    "busybox rm -f x",
+    "watch 'rm -f x'",
+    "if true; then rm -f x",
+]
+FREE = [
+    "rm x",
+    "rm -r x",
+    "rm -- -f",
+    "rm -i x",
+    "echo rm -f x",
+    "echo 'rm -f x'",
+    "git rm -f x",
+    "grep -f rm x",
+    "cat <<EOF\nrm -f x\nEOF",
+    "farm -f x",
+    "rmdir -f x",
+    "ls # rm -f x",
+    "python -c 'import os; os.remove(\"rm -f\")'",
+    "$cmd -f x",
+    "docker run --rm -f x",
+    "find . -name rm -fprint x",
+    "alarm -f 3",
+    "",
+    "echo hi",
+]
+
+
+@pytest.mark.parametrize("script", FORCED)
+def test_found(script: str) -> None:
+    assert has_forced_rm(script)
+
+
+@pytest.mark.parametrize("script", FREE)
+def test_left_alone(script: str) -> None:
+    assert not has_forced_rm(script)
+
+
+@given(st.text(alphabet="rmfx -'\"\\$(){}`;|&<>\n\te=/", max_size=60))
+def test_never_raises(script: str) -> None:
+    has_forced_rm(script)
+
+
+def test_deep_nesting_is_refused_rather_than_followed() -> None:
+    script = "rm x"
+    for _ in range(9):
+        script = f"eval {script!r}"
+    assert has_forced_rm(script)
