@@ -131,8 +131,10 @@ class Connector:
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
+            from quire.models.light_asyncio import ensure_tls
             from quire.models.tls import client_context
 
+            ensure_tls()
             self._context = client_context(self._env, self._ca_certificate)
         return self._context
 
