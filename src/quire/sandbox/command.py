@@ -1,0 +1,93 @@
+"""The command as a sandbox is told it: text for the small shell that waits inside.
+
+A sandbox is set up before its command is known, so what is set up is a shell that reads its
+orders from a pipe (descriptor 3). The orders leave nothing of it: the folder is changed, the
+environment is exactly the one asked for, the pipe is closed, and the command takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+
+from quire.core.errors import ToolError
+
+ORDERS = 3
+"""The descriptor on which the waiting shell reads its orders."""
+READY = b"\x01"
+"""What the waiting process writes to its output, first, once the sandbox is complete."""
+MAX_ARGUMENT = 131_072
+"""Bytes, with the final NUL: Linux's MAX_ARG_STRLEN."""
+
+_WAIT = f"printf '\\001'; . /proc/self/fd/{ORDERS}"
+_SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS", "PWD", "OLDPWD"})
+
+
+class Waiter:
+    """The shell that waits. dash adds nothing to the environment of what it starts; of any other
+    the environment is set by `env -i`."""
+
+    def __init__(self) -> None:
+        self._exact = os.path.exists("/bin/dash")
+        self._env = "/usr/bin/env" if os.path.exists("/usr/bin/env") else "/bin/env"
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line of the waiting shell."""
+        return ["/bin/dash" if self._exact else "/bin/sh", "-c", _WAIT]
+
+    def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
+        """The text that makes it become `argv` in `cwd` with exactly `env`."""
+        lines = [f"exec {ORDERS}<&-", f"cd {quote(cwd)} || exit 126"]
+        words = [quote(word) for word in argv]
+        pairs = [f"{name}={quote(value)}" for name, value in env.items()]
+        if self._exact and all(map(_plain, env)):
+            lines.append("unset PWD OLDPWD")
+            if pairs:
+                lines.append("export " + " ".join(pairs))
+        else:
+            pairs = [quote(f"{name}={value}") for name, value in env.items()]
+            words = [self._env, "-i", *pairs, *words]
+        lines.append("exec " + " ".join(words))
+        return os.fsencode("\n".join(lines) + "\n")
+
+
+def quote(text: str) -> str:
+    """One word of a shell command line, whatever is in it."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def check(argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> tuple[str, ...]:
+    """`argv` with a program that can be started. Raises `ToolError` naming what is wrong with
+    the program, the folder or the arguments."""
+    if not argv or not argv[0]:
+        raise ToolError("the command is empty")
+    try:
+        os.stat(os.path.join(cwd, "."))
+    except OSError as exc:
+        raise ToolError(f"cannot start in {cwd}: {exc.strerror}") from None
+    for text in (*argv, *env.values()):
+        if "\0" in text:
+            raise ToolError("the command holds a NUL character")
+        if len(text) >= MAX_ARGUMENT // 4 and len(os.fsencode(text)) >= MAX_ARGUMENT - 256:
+            raise ToolError("an argument of the command is too long: at most 128 KiB")
+    if any(not name or "=" in name or "\0" in name for name in env):
+        raise ToolError("the environment holds an invalid name")
+    program = _find(argv[0], cwd, env.get("PATH", os.defpath))
+    if program is None:
+        raise ToolError(f"{argv[0]}: command not found")
+    return (program, *argv[1:]) if argv[0].startswith("-") else argv
+
+
+def _find(name: str, cwd: str, path: str) -> str | None:
+    if "/" in name:
+        return name if os.access(os.path.join(cwd, name), os.X_OK) else None
+    for folder in path.split(":"):
+        program = os.path.join(cwd, folder, name)
+        if os.access(program, os.X_OK) and os.path.isfile(program):
+            return program
+    return None
+
+
+def _plain(name: str) -> bool:
+    """True for a variable that a shell can export without a meaning of its own."""
+    return name.isidentifier() and name.isascii() and name not in _SHELL_VARIABLES

@@ -1,0 +1,150 @@
+"""A running command: its output, its end, and the end of everything it started."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from quire.core.errors import ToolError
+
+if TYPE_CHECKING:
+    import asyncio
+
+BUFFER_BYTES = 65_536
+"""What one `read` returns at most: the size of a pipe."""
+
+_buffer = bytearray(BUFFER_BYTES)  # One for all: a read is copied out before the next begins.
+_window = memoryview(_buffer)
+
+
+class Tree(Protocol):
+    """The root of a process tree, as the layer that made it knows it."""
+
+    pid: int
+    fd: int
+
+    def poll(self) -> int | None:
+        """The exit code once it ended. Never blocks. `fd` is readable from then on."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to the whole tree. Idempotent, never raises."""
+        ...
+
+    def release(self) -> None:
+        """Give up descriptors after the end."""
+        ...
+
+
+class RunningProcess:
+    """Implements `core.ports.Process` over a pipe or the master side of a terminal."""
+
+    def __init__(
+        self, tree: Tree, output: int, *, tty: bool, on_end: Callable[[RunningProcess], None]
+    ) -> None:
+        import asyncio
+
+        self.pid = tree.pid
+        self.stand_ins: tuple[str, ...] = ()
+        self._tree = tree
+        self._output = output
+        self._tty = tty
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._exit: asyncio.Future[int] = self._loop.create_future()
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._loop.add_reader(tree.fd, self._poll)
+
+    async def read(self) -> bytes:
+        """The next output; empty at its end, or when the command ended and what it wrote has
+        been read (something it left in the background may hold the pipe for ever)."""
+        while self._output >= 0:
+            ended = self._exit.done()
+            data = self._take()
+            if data is not None:
+                return data
+            if ended:
+                return b""
+            await self._ready(self._loop.add_reader, self._loop.remove_reader)
+        return b""
+
+    async def wait(self) -> int:
+        import asyncio
+
+        return await asyncio.shield(self._exit)
+
+    async def write(self, data: bytes) -> None:
+        if not self._tty:
+            raise ToolError("stdin is closed for this command: it was started without a terminal")
+        view = memoryview(data)
+        while len(view):
+            if self._exit.done() or self._output < 0:
+                raise ToolError("the command has ended")
+            try:
+                view = view[os.write(self._output, view) :]
+            except BlockingIOError:
+                await self._ready(self._loop.add_writer, self._loop.remove_writer)
+            except OSError as exc:
+                raise ToolError(f"cannot write to the terminal: {exc.strerror}") from None
+
+    def kill(self) -> None:
+        if not self._exit.done():
+            self._tree.kill()
+
+    def close(self) -> None:
+        self.kill()
+        if self._output >= 0:
+            self._loop.remove_reader(self._output)
+            self._loop.remove_writer(self._output)
+            os.close(self._output)
+            self._output = -1
+            self._wake()
+        self._poll()
+
+    def _take(self) -> bytes | None:
+        """What can be read now; empty at the end, None when nothing is there yet."""
+        try:
+            count = os.readv(self._output, (_buffer,))
+        except BlockingIOError:
+            return None
+        except OSError as exc:
+            if exc.errno == errno.EIO:  # A terminal that nobody holds any more.
+                return b""
+            raise
+        return bytes(_window[:count])
+
+    async def _ready(
+        self,
+        add: Callable[[int, Callable[[], None]], None],
+        remove: Callable[[int], bool],
+    ) -> None:
+        """Wait until the output can be used, or the command ended."""
+        waiting = self._loop.create_future()
+        self._waiting.add(waiting)
+        output = self._output
+        add(output, self._wake)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
+            if self._output == output:
+                remove(output)
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def _poll(self) -> None:
+        if self._exit.done():
+            return
+        code = self._tree.poll()
+        if code is None:
+            return
+        self._loop.remove_reader(self._tree.fd)
+        self._exit.set_result(code)
+        self._wake()
+        self._tree.release()
+        self._on_end(self)
