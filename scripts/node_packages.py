@@ -18,6 +18,8 @@ from pathlib import Path
 
 NPM = "lib/node_modules/npm/bin/npm-cli.js"
 FLAGS = ("--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error")
+# Where the registry is out of reach, say so within a minute (npm's own patience is several).
+PATIENCE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000")
 STAMP = "node_modules/.installed"
 
 
@@ -37,10 +39,10 @@ def install(folder: Path) -> None:
     print(f"Installing the npm packages of {folder} ...", file=sys.stderr, flush=True)
     root = node_folder()
     path = f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
-    command = [str(root / "bin" / "node"), str(root / NPM), "ci", *FLAGS]
+    command = [str(root / "bin" / "node"), str(root / NPM), "ci", *FLAGS, *PATIENCE]
     code = subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}).returncode
     if code:
-        raise SystemExit(f"npm could not install {folder}/package-lock.json (exit code {code})")
+        raise SystemExit(f"npm could not install {folder}/package-lock.json: see above")
     stamp.write_text(lock, "utf-8")
 
 
