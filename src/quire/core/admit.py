@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from quire.core.errors import create_process_error
 from quire.core.ports import Action, CommandAction, PatchAction
+from quire.core.writable import patch_refusal
 from quire.protocol.policy import TurnContext
 
 ESCALATION_UNDER_NEVER = (
     "approval policy is Never; reject command — you cannot ask for escalated permissions if the "
     "approval policy is Never"
 )
-PATCH_OUTSIDE = "patch rejected: writing outside of the project; rejected by user approval settings"
 FORCED_RM = "rm -f style commands are not permitted. Use a safer approach"
 
 
@@ -54,7 +54,8 @@ def admit(action: Action, turn: TurnContext, facts: Facts) -> Verdict:
         case PatchAction(paths):
             if all(facts.writable(path, turn) for path in paths):
                 return Allow()
-            return _ask(turn, "the patch writes outside the writable roots", PATCH_OUTSIDE)
+            refusal = patch_refusal(turn.sandbox)
+            return _ask(turn, "the patch writes outside the writable roots", refusal)
         case _:
             return Allow()
 

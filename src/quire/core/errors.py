@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from quire.protocol.thread import ErrorInfo
 
-
 CONTEXT_FULL = (
     "Quire ran out of room in the model's context window. "
     "Start a new thread or clear earlier history before retrying."

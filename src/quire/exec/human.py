@@ -188,6 +188,10 @@ def _one_line(text: str, width: int = 160) -> str:
     """Printable, one line, not too long. Control characters of foreign output never reach the
     terminal."""
     flat = " ".join(text.split("\n")) if "\n" in text else text
+    if "\x1b" in flat:
+        import re
+
+        flat = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)", "", flat)
     clean = "".join(c if c.isprintable() else " " if c == "\t" else "" for c in flat)
     return clean if len(clean) <= width else clean[: width - 1] + "…"
 

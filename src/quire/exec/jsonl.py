@@ -6,12 +6,14 @@ Deviation: `error` and `turn.failed` carry a `code` (a `codexErrorInfo` word) be
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
 
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted, TurnStarted
+from quire.protocol.rpc import ThreadInfo
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,
@@ -228,3 +230,29 @@ def _quoted(word: str) -> str:
     for special in ("\\", '"', "$", "`"):
         word = word.replace(special, "\\" + special)
     return f'"{word}"'
+
+
+class JsonDisplay:
+    """Shows a run as JSON lines on `stream`."""
+
+    wants_deltas = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines = JsonLines(self._write)
+
+    def opened(self, info: ThreadInfo, warnings: tuple[str, ...]) -> None:
+        self._lines.thread_started(info.id)
+        for warning in warnings:
+            self._lines.warning(warning)
+
+    def event(self, event: Event) -> None:
+        self._lines.event(event)
+
+    def closed(self, final_message: str | None) -> None:
+        self._stream.flush()
+
+    def _write(self, line: bytes) -> None:
+        # Each line at once: whoever reads them acts on them.
+        self._stream.write(line)
+        self._stream.flush()

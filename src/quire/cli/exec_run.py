@@ -1,0 +1,155 @@
+"""From a parsed `quire exec` command line to its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from quire.app import App, Setup, choose_model
+from quire.cli.exec import working_folder
+from quire.cli.options import Parsed
+from quire.config.load import ConfigSources, LoadedConfig, load
+from quire.core.errors import UsageError
+from quire.exec.run import Display, Job, run
+from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
+
+NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
+
+
+def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str | None) -> int:
+    """Run it. Raises `QuireError` for what cannot be started."""
+    images = [name for given in parsed.all("image") for name in given.split(",") if name]
+    images = [os.path.abspath(image) for image in images]
+    last_message_file = _absolute(parsed.one("output-last-message"))
+    schema = _output_schema(parsed.one("output-schema"))
+    cwd = working_folder(parsed.one("cd"))
+    home = quire_home()
+    loaded = _load_config(parsed, home, cwd)
+    if parsed.flag("trust"):
+        loaded = _trust(parsed, home, loaded)
+    _check_repository(parsed, loaded)
+    env = dict(os.environ)
+    choice = choose_model(loaded.config, env, home)
+    app = App(Setup(home=home, cwd=cwd, env=env, loaded=loaded), choice)
+    app.prewarm()
+    resume = app.find_thread(thread_id) if subcommand is not None else None
+    parts: list[InputPart] = [LocalImageInput(image) for image in images]
+    job = Job(
+        input=(*parts, TextInput(prompt)),
+        resume=resume,
+        fork=subcommand == "fork",
+        ephemeral=parsed.flag("ephemeral"),
+        output_schema=schema,
+        last_message_file=last_message_file,
+        warnings=loaded.warnings,
+    )
+    return _run(app, job, _display(parsed))
+
+
+def _run(app: App, job: Job, display: Display) -> int:
+    from quire.models.light_asyncio import prepare
+
+    prepare(app.choice.needs_tls)
+    import asyncio
+
+    from quire.client.client import Client
+    from quire.server.memory import MemoryTransport
+    from quire.server.threads import Threads
+
+    async def main() -> int:
+        try:
+            return await run(Client(MemoryTransport(Threads(app))), job, display)
+        finally:
+            await app.aclose()
+
+    try:
+        return asyncio.run(main())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def quire_home() -> str:
+    """`$QUIRE_HOME`, or `~/.quire`. Raises `UsageError` when it names no folder."""
+    home = os.path.abspath(os.path.expanduser(os.environ.get("QUIRE_HOME") or "~/.quire"))
+    if os.path.exists(home) and not os.path.isdir(home):
+        raise UsageError(f"QUIRE_HOME: {home} is not a folder")
+    return home
+
+
+def _load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
+    flags: dict[str, object] = {f"features.{name}": True for name in parsed.all("enable")}
+    flags |= {f"features.{name}": False for name in parsed.all("disable")}
+    if model := parsed.one("model"):
+        flags["model"] = model
+    if mode := parsed.one("sandbox"):
+        flags["sandbox_mode"] = mode
+    if parsed.flag("dangerously-bypass-approvals-and-sandbox"):
+        flags["sandbox_mode"] = "danger-full-access"
+        flags["approval_policy"] = "never"
+    if roots := parsed.all("add-dir"):
+        flags["sandbox_workspace_write.writable_roots"] = roots
+    return load(
+        ConfigSources(
+            home=home,
+            cwd=cwd,
+            overrides=tuple(parsed.all("config")),
+            flags=flags,
+            profile=parsed.one("profile"),
+            strict=parsed.flag("strict-config"),
+            ignore_user=parsed.flag("ignore-user-config"),
+        )
+    )
+
+
+def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:
+    from quire.config.trust import trust_project
+
+    cwd = os.getcwd()
+    project = trust_project(home, cwd, loaded.project_root)
+    sys.stderr.write(f"Trusted from now on: {project}\n")
+    return _load_config(parsed, home, cwd)
+
+
+def _check_repository(parsed: Parsed, loaded: LoadedConfig) -> None:
+    from quire.config.repository import find_root
+
+    allowed = (
+        parsed.flag("skip-git-repo-check")
+        or parsed.flag("dangerously-bypass-approvals-and-sandbox")
+        or loaded.trust == "trusted"
+    )
+    if not allowed and find_root(os.getcwd()) is None:
+        raise UsageError(NOT_A_REPOSITORY)
+
+
+def _output_schema(path: str | None) -> str | None:
+    if path is None:
+        return None
+    import msgspec
+
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+        document = msgspec.json.decode(text)
+    except OSError as exc:
+        raise UsageError(f"--output-schema: cannot read {path}: {exc.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise UsageError(f"--output-schema: {path} is not valid JSON: {exc}") from None
+    if not isinstance(document, dict):
+        raise UsageError(f"--output-schema: {path}: a JSON Schema is an object at its top level")
+    return text.decode()
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else os.path.abspath(path)
+
+
+def _display(parsed: Parsed) -> Display:
+    if parsed.flag("json"):
+        from quire.exec.jsonl import JsonDisplay
+
+        return JsonDisplay(sys.stdout.buffer)
+    from quire.exec.human import human_display
+
+    return human_display(parsed.one("color") or "auto")

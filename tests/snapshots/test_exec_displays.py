@@ -1,0 +1,199 @@
+"""What people and programs see of `quire exec`, from the same events."""
+
+from __future__ import annotations
+
+import io
+
+from inline_snapshot import snapshot
+
+from quire.exec.human import Human
+from quire.exec.jsonl import JsonDisplay, command_line
+from quire.exec.style import Style
+from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError
+from quire.protocol.policy import SandboxPolicy
+from quire.protocol.records import (
+    ItemCompleted,
+    ResponseCompleted,
+    TurnCompleted,
+    TurnStarted,
+)
+from quire.protocol.rpc import ThreadInfo
+from quire.protocol.thread import (
+    AgentMessageItem,
+    CommandExecutionItem,
+    ErrorInfo,
+    FileChange,
+    FileChangeItem,
+    PlanStep,
+    ReasoningItem,
+    TodoListItem,
+    Usage,
+    UserMessageItem,
+)
+
+INFO = ThreadInfo(
+    id="0199-thread",
+    cwd="/work/demo",
+    model="gpt-5.5",
+    model_provider="mock",
+    approval_policy="never",
+    sandbox=SandboxPolicy(mode="workspace-write"),
+)
+RUN = CommandExecutionItem("c1", ("/bin/bash", "-lc", "pytest -q"), "/work/demo")
+RAN = CommandExecutionItem(
+    "c1",
+    ("/bin/bash", "-lc", "pytest -q"),
+    "/work/demo",
+    status="failed",
+    aggregated_output="".join(f"line {n}\n" for n in range(9)) + "\x1b[31m1 failed\x1b[0m\n",
+    exit_code=1,
+    duration_ms=2345,
+)
+DIFF = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n def f():\n-    return 1\n+    return 2\n"
+EDIT = FileChangeItem(
+    "p1",
+    (FileChange("/work/demo/x.py", "update", DIFF), FileChange("/work/demo/n.txt", "add", "a\n")),
+    status="completed",
+)
+PLAN = TodoListItem("plan", (PlanStep("look", "completed"), PlanStep("mend", "in_progress")))
+
+
+def done(item) -> ItemCompleted:
+    return ItemCompleted("t1", item, 0, 0)
+
+
+EVENTS: list[Event] = [
+    TurnStarted("t1", 0, 1000),
+    done(UserMessageItem("u", "make the tests pass")),
+    done(ReasoningItem("r", ("**Looking** around",))),
+    done(AgentMessageItem("m1", "I'll run the tests.")),
+    ItemStarted("t1", PLAN, 0),
+    ItemUpdated("t1", PLAN),
+    ItemStarted("t1", RUN, 0),
+    done(RAN),
+    StreamError("t1", "Reconnecting... 1/5 (cut)", ErrorInfo("cut", "responseStreamDisconnected")),
+    ItemStarted("t1", EDIT, 0),
+    done(EDIT),
+    done(AgentMessageItem("m2", "Fixed `x.py`.")),
+    ResponseCompleted("t1", "resp", Usage(), Usage(1000, 10, 0, 50, 5, 1050)),
+    TurnCompleted(turn_id="t1", status="completed", last_agent_message="Fixed `x.py`."),
+]
+FAILED = TurnCompleted(
+    turn_id="t1", status="failed", error=ErrorInfo("401: check KEY", "unauthorized", 401)
+)
+
+
+def human(events: list[Event], final: str | None, *, coloured: bool = False) -> tuple[str, str]:
+    err, out = io.StringIO(), io.StringIO()
+    display = Human(err, out, Style(coloured, live=False))
+    display.opened(INFO, ("something to know",))
+    for event in events:
+        display.event(event)
+    display.closed(final)
+    return err.getvalue(), out.getvalue()
+
+
+def json_lines(events: list[Event]) -> str:
+    stream = io.BytesIO()
+    display = JsonDisplay(stream)
+    display.opened(INFO, ("something to know",))
+    for event in events:
+        display.event(event)
+    display.closed(None)
+    return stream.getvalue().decode()
+
+
+def test_a_person_sees_activity_on_stderr_and_the_result_on_stdout() -> None:
+    err, out = human(EVENTS, "Fixed `x.py`.")
+    assert out == "Fixed `x.py`.\n"
+    assert err == snapshot("""\
+quire 0.1.0 · gpt-5.5 · workspace-write · /work/demo
+thread 0199-thread
+warning: something to know
+
+Looking around
+• I'll run the tests.
+☑ look
+◐ mend
+☑ look
+◐ mend
+$ pytest -q ✗ 1 2.3s
+  … 5 lines above
+  line 5
+  line 6
+  line 7
+  line 8
+  1 failed
+Reconnecting... 1/5 (cut)
+edited /work/demo/x.py (+1 -1)
+  @@ -1,2 +1,2 @@
+   def f():
+  -    return 1
+  +    return 2
+added /work/demo/n.txt (+1 -0)
+  +a
+tokens used
+1,050
+""")
+
+
+def test_a_failure_is_one_line() -> None:
+    err, out = human([TurnStarted("t1", 0, 1000), FAILED], None)
+    assert out == ""
+    assert err.splitlines()[-1] == "error: 401: check KEY"
+
+
+def test_foreign_escape_sequences_never_reach_the_terminal() -> None:
+    err, _ = human(EVENTS, None)
+    assert "\x1b" not in err
+    assert "\x1b[31m1 failed" not in human(EVENTS, None, coloured=True)[0]
+
+
+def test_a_program_sees_lines() -> None:
+    assert json_lines(EVENTS) == snapshot("""\
+{"type":"thread.started","thread_id":"0199-thread"}
+{"type":"item.completed","item":{"id":"item_0","type":"error","message":"something to know"}}
+{"type":"turn.started"}
+{"type":"item.completed","item":{"id":"item_1","type":"reasoning","text":"**Looking** around"}}
+{"type":"item.completed","item":{"id":"item_2","type":"agent_message","text":"I'll run the tests."}}
+{"type":"item.started","item":{"id":"item_3","type":"todo_list","items":[{"text":"look","completed":true},{"text":"mend","completed":false}]}}
+{"type":"item.updated","item":{"id":"item_3","type":"todo_list","items":[{"text":"look","completed":true},{"text":"mend","completed":false}]}}
+{"type":"item.started","item":{"id":"item_4","type":"command_execution","command":"/bin/bash -lc 'pytest -q'","aggregated_output":"","exit_code":null,"status":"in_progress"}}
+{"type":"item.completed","item":{"id":"item_4","type":"command_execution","command":"/bin/bash -lc 'pytest -q'","aggregated_output":"line 0\\nline 1\\nline 2\\nline 3\\nline 4\\nline 5\\nline 6\\nline 7\\nline 8\\n\\u001b[31m1 failed\\u001b[0m\\n","exit_code":1,"status":"failed"}}
+{"type":"error","message":"Reconnecting... 1/5 (cut)","code":"responseStreamDisconnected"}
+{"type":"item.started","item":{"id":"item_5","type":"file_change","changes":[{"path":"/work/demo/x.py","kind":"update"},{"path":"/work/demo/n.txt","kind":"add"}],"status":"completed"}}
+{"type":"item.completed","item":{"id":"item_5","type":"file_change","changes":[{"path":"/work/demo/x.py","kind":"update"},{"path":"/work/demo/n.txt","kind":"add"}],"status":"completed"}}
+{"type":"item.completed","item":{"id":"item_6","type":"agent_message","text":"Fixed `x.py`."}}
+{"type":"item.completed","item":{"id":"item_3","type":"todo_list","items":[{"text":"look","completed":true},{"text":"mend","completed":false}]}}
+{"type":"turn.completed","usage":{"input_tokens":1000,"cached_input_tokens":10,"cache_write_input_tokens":0,"output_tokens":50,"reasoning_output_tokens":5}}
+""")
+
+
+def test_a_program_sees_why_it_failed() -> None:
+    assert json_lines([TurnStarted("t1", 0, 1000), FAILED]).splitlines()[-2:] == snapshot(
+        [
+            '{"type":"error","message":"401: check KEY","code":"unauthorized","http_status":401}',
+            '{"type":"turn.failed","error":{"message":"401: check KEY","code":"unauthorized","http_status":401}}',
+        ]
+    )
+
+
+def test_an_interrupt_has_a_cause_too() -> None:
+    end = TurnCompleted(turn_id="t1", status="interrupted")
+    assert '"code":"interrupted"' in json_lines([end])
+
+
+def test_commands_are_shown_as_a_shell_reads_them() -> None:
+    shown = [
+        command_line(("/bin/bash", "-lc", script))
+        for script in ("ls", "echo hi", "echo 'a'", "printf \"$x\" `y` \\ 'q'", "")
+    ]
+    assert shown == snapshot(
+        [
+            "/bin/bash -lc ls",
+            "/bin/bash -lc 'echo hi'",
+            "/bin/bash -lc \"echo 'a'\"",
+            '/bin/bash -lc "printf \\"\\$x\\" \\`y\\` \\\\ \'q\'"',
+            "/bin/bash -lc ''",
+        ]
+    )
