@@ -1,0 +1,1 @@
+"""Configuration: TOML layers with provenance, trust, and where the repository is."""

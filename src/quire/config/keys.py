@@ -1,0 +1,89 @@
+"""Names beyond the schema: Codex's keys that have no effect here, and what a project may set."""
+
+from __future__ import annotations
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+UNSUPPORTED = _names(
+    """
+    agents apps apps_mcp_product_sku approvals_reviewer audio auto_review browser_use
+    client_search_provider cloud compact_prompt computer_use daybreak default_permissions
+    experimental_compact_prompt_file experimental_realtime_start_instructions
+    experimental_realtime_webrtc_call_base_url experimental_realtime_ws_backend_prompt
+    experimental_realtime_ws_base_url experimental_realtime_ws_model
+    experimental_realtime_ws_startup_context experimental_thread_store
+    experimental_thread_store_endpoint forced_chatgpt_workspace_id forced_login_method
+    ghost_snapshot goals hooks instructions js_repl_node_module_dirs js_repl_node_path log_dir
+    marketplaces mcp_enterprise_managed_auth mcp_oauth_callback_port mcp_oauth_callback_url
+    mcp_oauth_credentials_store mcp_optional_startup_grace_ms mcp_servers memories
+    model_auto_compact_token_limit model_auto_compact_token_limit_scope
+    model_post_turn_compact_threshold_percent notify orchestrator oss_provider otel permissions
+    personality plan_mode_reasoning_effort plugins profiles realtime responses_api_metadata
+    review_model skills sqlite_home thread_unload_delay_secs tool_suggest web_search
+    """
+)
+"""Keys of features that do not exist yet: accepted, without effect, one warning each."""
+
+WITHOUT_EFFECT = _names(
+    """
+    allow_symlinked_codex_home analytics chatgpt_base_url check_for_update_on_startup
+    cli_auth_credentials_store desktop disable_paste_burst experimental_use_unified_exec_tool
+    feedback file_opener history include_apps_instructions include_collaboration_mode_instructions notice
+    suppress_unstable_features_warning tui windows
+    """
+)
+"""Keys for looks, notices and services that change nothing here: accepted silently."""
+
+NESTED_UNSUPPORTED: dict[str, frozenset[str]] = {
+    "model_providers": _names(
+        """
+        auth aws capabilities credential_file gateway_oauth location model_catalog_url project_id
+        supports_websockets websocket_connect_timeout_ms
+        """
+    ),
+    "shell_environment_policy": frozenset(["experimental_use_profile", "filters"]),
+    "tools": frozenset(["web_search"]),
+}
+"""The same inside a table that is supported otherwise."""
+
+PROJECT_KEYS = _names(
+    """
+    allow_login_shell approval_policy background_terminal_max_timeout developer_instructions
+    features hide_agent_reasoning include_environment_context include_environment_context_time
+    include_permissions_instructions model model_context_window model_reasoning_effort
+    model_reasoning_summary model_verbosity project_doc_fallback_filenames project_doc_max_bytes
+    sandbox_mode sandbox_workspace_write service_tier shell_environment_policy
+    show_raw_agent_reasoning tool_output_token_limit tools
+    """
+)
+"""What a trusted project's file may set. A repository changes with every pull: it does not choose
+where prompts and keys go, which files are read into them, or what runs outside the sandbox."""
+
+SUPPORTED_FEATURES = _names(
+    """
+    apply_patch_freeform shell_snapshot shell_tool unbounded_connection_retries unified_exec
+    unified_exec_tty use_linux_sandbox_bwrap view_image
+    """
+)
+"""Features whose behaviour exists here, whether or not a switch turns it off."""
+
+FEATURES = SUPPORTED_FEATURES | _names(
+    """
+    apps apps_mcp_path_override artifact browser_use child_agents_md code_mode code_mode_host
+    code_mode_only codex_git_commit collaboration_modes computer_use connectors
+    default_mode_request_user_input elevated_windows_sandbox enable_experimental_windows_sandbox
+    enable_fanout enable_request_compression exec_permission_approvals experimental_windows_sandbox
+    external_migration fast_mode goals guardian_approval hooks image_generation in_app_browser
+    js_repl memories mentions_v2 multi_agent multi_agent_v2 network_proxy personality plugin_hooks
+    plugins prevent_idle_sleep realtime_conversation recommended_plugins remote_control
+    remote_models remote_plugin request_permissions_tool request_rule respect_system_proxy
+    responses_websockets responses_websockets_v2 runtime_metrics search_tool secret_auth_storage
+    shell_zsh_fork skill_search skill_mcp_dependency_install sleep_tool sqlite steer
+    terminal_resize_reflow token_budget tool_search tool_suggest tui_app_server undo
+    use_legacy_landlock web_search_cached web_search_request worktrees write_stdin_approval
+    """
+)
+"""Names that Codex 0.169 knows and that stand in people's files."""

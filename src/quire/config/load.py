@@ -1,0 +1,167 @@
+"""Loads the configuration: flags over `-c` over project over profile over user over system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from quire.config.errors import ConfigError
+from quire.config.files import read_toml
+from quire.config.layers import (
+    Layer,
+    Origin,
+    as_table,
+    is_list,
+    merge,
+    table_at,
+    with_absolute_paths,
+)
+from quire.config.overrides import Path, Table, nest, parse_override, read_path, write_path
+from quire.config.project import ProjectFiles
+from quire.config.repository import find_root
+from quire.config.schema import Config, TrustLevel
+from quire.config.unknown import check_keys
+
+SYSTEM_FILE = "/etc/quire/config.toml"
+
+
+class ConfigSources(Struct, frozen=True, kw_only=True):
+    """Where to look. `home` and `cwd` are absolute folders; `overrides` are the arguments of `-c`
+    as given; `flags` are the other options as dotted keys with typed values (`{"model": "x",
+    "features.goals": False}`). `ignore_user` leaves `HOME/config.toml` out."""
+
+    home: str
+    cwd: str
+    overrides: tuple[str, ...] = ()
+    flags: Mapping[str, object] = {}
+    profile: str | None = None
+    strict: bool = False
+    ignore_user: bool = False
+    system_file: str = SYSTEM_FILE
+
+
+class LoadedConfig(Struct, frozen=True, kw_only=True):
+    """The configuration and where it comes from. `origins` has an entry for each value that some
+    layer sets, by its dotted key. `warnings` are lines for people. `layers` are in rank order,
+    lowest first. `project_root` is the nearest folder with a root marker; `trust` is what you
+    decided about the project."""
+
+    config: Config
+    origins: Mapping[str, Origin]
+    warnings: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    project_root: str | None
+    trust: TrustLevel | None
+
+
+def load(sources: ConfigSources) -> LoadedConfig:
+    """Read all layers. Raises `ConfigError` for a broken or unreadable file, a wrong type, a
+    setting that is no longer supported, a missing profile, and unknown keys with `strict`."""
+    below = _files(sources)
+    above = _options(sources)
+    known, _ = merge([*below, *above])
+    root = find_root(sources.cwd, _markers(known))
+    project = ProjectFiles(sources.cwd, root, sources.home, table_at(known, "projects"))
+    layers = [*below, *project.layers(), *above]
+    values, origins = merge(layers)
+    warnings = [*project.warnings, *check_keys(layers, sources.strict)]
+    config = _convert(_current(values, origins, warnings), layers)
+    return LoadedConfig(
+        config=config,
+        origins={write_path(path): origin for path, origin in origins.items()},
+        warnings=tuple(dict.fromkeys(warnings)),
+        layers=tuple(layers),
+        project_root=root,
+        trust=project.trust,
+    )
+
+
+def _files(sources: ConfigSources) -> list[Layer]:
+    """The layers of system, user and profile, as far as they exist."""
+    user = os.path.join(sources.home, "config.toml")
+    layers = [_file("system", sources.system_file)]
+    if not sources.ignore_user:
+        layers.append(_file("user", user))
+    if sources.profile is not None:
+        layers.append(_profile(sources.home, sources.profile))
+    return [layer for layer in layers if layer is not None]
+
+
+def _file(kind: Literal["system", "user", "profile"], path: str) -> Layer | None:
+    values = read_toml(path)
+    if values is None:
+        return None
+    folder = os.path.dirname(path)
+    return Layer(Origin(kind, path), folder, with_absolute_paths(values, folder))
+
+
+def _profile(home: str, name: str) -> Layer:
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError(f"config: -p {name}: pass a plain name such as `work`")
+    path = os.path.join(home, f"{name}.config.toml")
+    layer = _file("profile", path)
+    if layer is None:
+        raise ConfigError(f"config: -p {name}: {path} does not exist; create it or leave -p out")
+    return layer
+
+
+def _options(sources: ConfigSources) -> list[Layer]:
+    layers: list[Layer] = []
+    for text in sources.overrides:
+        path, value = parse_override(text)
+        layers.append(_option(Origin("override", f"-c {text}"), path, value, sources.cwd))
+    for key, value in sources.flags.items():
+        layers.append(_option(Origin("flag", "command line"), read_path(key), value, sources.cwd))
+    return layers
+
+
+def _option(origin: Origin, path: Path, value: object, cwd: str) -> Layer:
+    return Layer(origin, cwd, with_absolute_paths(nest(path, value), cwd))
+
+
+def _markers(values: Table) -> tuple[str, ...]:
+    """`project_root_markers` before the whole is validated."""
+    markers = values.get("project_root_markers")
+    if is_list(markers):
+        return tuple(m for m in markers if isinstance(m, str) and m)
+    return Config().project_root_markers
+
+
+def _current(values: Table, origins: Mapping[Path, Origin], warnings: list[str]) -> Table:
+    """Settings of other versions in today's words; what has none raises `ConfigError`."""
+    if (profile := values.get("profile")) is not None:
+        raise ConfigError(
+            f'config: {origins[("profile",)].place}: `profile = "{profile}"` is no longer '
+            f"supported; use `-p {profile}` with {profile}.config.toml"
+        )
+    for name, provider in table_at(values, "model_providers").items():
+        if (as_table(provider) or {}).get("wire_api") == "chat":
+            place = origins[("model_providers", name, "wire_api")].place
+            raise ConfigError(
+                f'config: {place}: model_providers.{name}: `wire_api = "chat"` is no longer '
+                'supported; set `wire_api = "responses"`'
+            )
+    policy = values.get("approval_policy")
+    if policy == "untrusted":
+        raise ConfigError(
+            f'config: {origins[("approval_policy",)].place}: approval_policy = "untrusted" '
+            "is no longer supported; remove this setting"
+        )
+    if policy == "on-failure" or (as_table(policy) or {}).keys() == {"granular"}:
+        shown = '"on-failure"' if policy == "on-failure" else "granular"
+        warnings.append(f'approval_policy: {shown} is not supported and counts as "on-request"')
+        return {**values, "approval_policy": "on-request"}
+    return values
+
+
+def _convert(values: Table, layers: list[Layer]) -> Config:
+    try:
+        return msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        from quire.config.problems import explain
+
+        raise explain(layers, str(error)) from None
