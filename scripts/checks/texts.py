@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from scripts.checks.files import Source
 
 # Spelt in pieces, so that this file does not find itself.
-MACHINE_PATHS = ("/wo" + "rk/", "/var/tmp/" + "qv", "/opt/" + "pypi", "../sha" + "red/")
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.})])(/wo" + r"rk/|/var/tmp/q" + r"v|/opt/py" + r"pi|\.\./sha" + "red/)"
+)
 REGISTRIES = (
     "py" + "pi.org",
     "python" + "hosted.org",
@@ -21,10 +25,9 @@ def faults_in(source: Source) -> list[tuple[int, str]]:
     """(line, what is wrong) for one text file of any kind."""
     found: list[tuple[int, str]] = []
     for number, line in enumerate(source.lines, 1):
-        for needle in MACHINE_PATHS:
-            if needle in line:
-                advice = "a path of one machine; make it relative or take it from the environment"
-                found.append((number, f"`{needle}` is {advice}"))
+        for path in MACHINE_PATHS.findall(line):
+            advice = "a path of one machine; make it relative or take it from the environment"
+            found.append((number, f"`{path}` is {advice}"))
         for needle in REGISTRIES:
             if needle in line:
                 advice = "whoever installs decides where packages come from"

@@ -144,7 +144,7 @@ BUDGETS = {
         "docs/a.md",
         "see /wo" + "rk/main\n",
         "a path of one machine",
-        "see /home/you\n",
+        "see tests/wo" + "rk/main\n",
     ),
     "index address": (
         "requirements/x.in",
