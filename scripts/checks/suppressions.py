@@ -30,7 +30,7 @@ SILENCERS = (
     (re.compile(r"#\s*(ruff:\s*)?no" + "qa", re.IGNORECASE), "mend what ruff found"),
     (re.compile(r"#\s*pyright" + ":"), "mend what pyright found"),
     (re.compile(r"#\s*mypy" + ":"), "pyright is the type checker here"),
-    (re.compile(r"#\s*(fmt|yapf)" + r":|#\s*isort" + ":"), "let the formatter decide"),
+    (re.compile(r"#\s*(fmt|yapf)" + r":\s*off|#\s*isort" + ":"), "let the formatter decide"),
     (re.compile(r"#\s*pragma" + ":"), "test it or take it out"),
     (re.compile(r"#\s*(TO" + "DO|FIX" + "ME|XX" + "X|HA" + "CK)"), "do it or take it out"),
 )

@@ -91,7 +91,7 @@ BUDGETS = {
     "noqa": (SRC, "import os  # noqa" + ": F401\n", "`# noqa`", "x = '# noqa'\n"),
     "file noqa": (SRC, "# ruff: noqa" + "\n", "mend what ruff found", "# ruff is a linter\n"),
     "pyright": (SRC, "# pyright" + ": basic\n", "mend what pyright", "# pyright is strict\n"),
-    "formatter": (SRC, "# fmt" + ": off\n", "let the formatter", "# formatted\n"),
+    "formatter": (SRC, "# fmt" + ": off\n", "let the formatter", "x = [1, 2]  # fmt: skip\n"),
     "coverage": (SRC, "x = 1  # pragma" + ": no cover\n", "test it", "x = 1  # pragmatic\n"),
     "to do": (SRC, "# TODO" + " later\n", "do it or take it out", "# todos are items\n"),
     "type ignore": (
