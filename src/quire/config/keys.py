@@ -31,8 +31,8 @@ WITHOUT_EFFECT = _names(
     """
     allow_symlinked_codex_home analytics chatgpt_base_url check_for_update_on_startup
     cli_auth_credentials_store desktop disable_paste_burst experimental_use_unified_exec_tool
-    feedback file_opener history include_apps_instructions include_collaboration_mode_instructions notice
-    suppress_unstable_features_warning tui windows
+    feedback file_opener history include_apps_instructions
+    include_collaboration_mode_instructions notice suppress_unstable_features_warning tui windows
     """
 )
 """Keys for looks, notices and services that change nothing here: accepted silently."""
@@ -72,18 +72,35 @@ SUPPORTED_FEATURES = _names(
 
 FEATURES = SUPPORTED_FEATURES | _names(
     """
-    apps apps_mcp_path_override artifact browser_use child_agents_md code_mode code_mode_host
-    code_mode_only codex_git_commit collaboration_modes computer_use connectors
-    default_mode_request_user_input elevated_windows_sandbox enable_experimental_windows_sandbox
-    enable_fanout enable_request_compression exec_permission_approvals experimental_windows_sandbox
-    external_migration fast_mode goals guardian_approval hooks image_generation in_app_browser
-    js_repl memories mentions_v2 multi_agent multi_agent_v2 network_proxy personality plugin_hooks
-    plugins prevent_idle_sleep realtime_conversation recommended_plugins remote_control
-    remote_models remote_plugin request_permissions_tool request_rule respect_system_proxy
-    responses_websockets responses_websockets_v2 runtime_metrics search_tool secret_auth_storage
-    shell_zsh_fork skill_search skill_mcp_dependency_install sleep_tool sqlite steer
-    terminal_resize_reflow token_budget tool_search tool_suggest tui_app_server undo
-    use_legacy_landlock web_search_cached web_search_request worktrees write_stdin_approval
+    analytics_plan_history api_key_cyber_access_programs api_key_model_discovery
+    apply_patch_preserve_line_endings apps apps_mcp_path_override auth_elicitation
+    bedrock_setup_wizard browser_annotation_api browser_use browser_use_external
+    browser_use_full_cdp_access cli_daybreak code_mode code_mode_buffered_exec code_mode_host
+    code_mode_host_grpc code_mode_host_output_truncation code_mode_interrupt code_mode_only
+    code_mode_tool_description_first codex_git_commit collaboration_modes compaction_image_budget
+    computer_use content_item_kinds daemon_auto_start default_mode_request_user_input
+    deferred_tool_world_state elevated_windows_sandbox enable_fanout enable_request_compression
+    exec_permission_approvals experimental_windows_sandbox external_migration fast_mode
+    gateway_setup_wizard gcp_setup_wizard goals guardian_approval guardian_ext
+    guardian_include_additional_context guardian_reuse_parent_compaction guardianv2.thread_context
+    hooks image_detail_original image_generation in_app_browser in_app_chat in_app_dictation
+    in_app_local_automation in_app_updates in_app_voice incremental_tools incremental_tools_legacy
+    incremental_tools_legacy_gcp item_ids js_repl js_repl_tools_only
+    local_thread_store_shared_compression login_shell_package_path mcp_oauth_refresh_coordination
+    memories mentions_v2 multi_agent multi_agent_mode multi_agent_v2 network_proxy personality
+    plugin_discovery_prefetch plugin_hooks plugin_sharing plugins prediction_preserve_parent_tools
+    prevent_idle_sleep realtime_conversation reasoning_effort_override recommended_plugins
+    remote_compaction_v2 remote_control remote_models remote_plugin request_permissions_tool
+    request_rule resize_all_images respect_system_proxy responses_websockets responses_websockets_v2
+    retain_client_tool_outputs runtime_metrics search_tool secret_auth_storage send_async_message
+    shell_snapshot_v2 shell_zsh_fork skill_env_var_dependency_prompt skill_mcp_dependency_install
+    skill_search sleep_tool sqlite stable_environment_tools steer
+    suppress_model_change_announcements system_proxy_fallback terminal_resize_reflow token_budget
+    tool_call_mcp_elicitation tool_search tool_search_always_defer_mcp_tools tool_suggest
+    transcript_v2 tui_app_server ultrafast_mode unavailable_dummy_tools undo unified_exec_zsh_fork
+    unified_image_budget untrusted_as_tool_output use_legacy_landlock web_search_cached
+    web_search_request workspace_dependencies workspace_owner_usage_nudge worktrees
+    write_stdin_approval
     """
 )
-"""Names that Codex 0.169 knows and that stand in people's files."""
+"""Names of Codex 0.169 that may stand in people's files."""

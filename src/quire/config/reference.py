@@ -24,7 +24,7 @@ class Key(Struct, frozen=True):
     text: str
 
 
-def keys() -> Iterator[Key]:
+def all_keys() -> Iterator[Key]:
     """Every key, in the order of the schema."""
     return _keys_of(Config, ())
 
@@ -32,7 +32,7 @@ def keys() -> Iterator[Key]:
 def render() -> str:
     """The table, in Markdown."""
     rows = ["| key | value | default | what it does |", "|---|---|---|---|"]
-    for key in keys():
+    for key in all_keys():
         name = ".".join(key.path)
         rows.append(f"| `{name}` | {key.type} | {key.default} | {key.text} |")
     return "\n".join(rows) + "\n"
