@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from quire.app import App, Setup, choose_model
 from quire.cli.exec import working_folder
 from quire.cli.options import Parsed
 from quire.config.load import ConfigSources, LoadedConfig, load
 from quire.core.errors import UsageError
-from quire.exec.run import Display, Job, run
-from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
+from quire.models.light_asyncio import prepare
+
+if TYPE_CHECKING:
+    from quire.exec.run import Display, Job
 
 NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 
@@ -31,11 +34,15 @@ def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
     app = App(Setup(home=home, cwd=cwd, env=env, loaded=loaded), choice)
+    resume = _thread_to_resume(home, cwd, subcommand, thread_id)
     app.prewarm()
-    resume = app.find_thread(thread_id) if subcommand is not None else None
-    parts: list[InputPart] = [LocalImageInput(image) for image in images]
+    prepare(choice.needs_tls)
+    # From here on asyncio may be imported.
+    from quire.exec.run import Job
+    from quire.protocol.rpc import LocalImageInput, TextInput
+
     job = Job(
-        input=(*parts, TextInput(prompt)),
+        input=(*(LocalImageInput(image) for image in images), TextInput(prompt)),
         resume=resume,
         fork=subcommand == "fork",
         ephemeral=parsed.flag("ephemeral"),
@@ -47,26 +54,20 @@ def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str
 
 
 def _run(app: App, job: Job, display: Display) -> int:
-    from quire.models.light_asyncio import prepare
-
-    prepare(app.choice.needs_tls)
     import asyncio
 
     from quire.client.client import Client
+    from quire.exec.run import run
     from quire.server.memory import MemoryTransport
     from quire.server.threads import Threads
 
     async def main() -> int:
         try:
-            return await run(Client(MemoryTransport(Threads(app))), job, display)
+            return await run(Client(MemoryTransport(Threads(app.opener()))), job, display)
         finally:
             await app.aclose()
 
-    try:
-        return asyncio.run(main())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    return asyncio.run(main())
 
 
 def quire_home() -> str:
@@ -100,6 +101,20 @@ def _load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
             ignore_user=parsed.flag("ignore-user-config"),
         )
     )
+
+
+def _thread_to_resume(
+    home: str, cwd: str, subcommand: str | None, thread_id: str | None
+) -> str | None:
+    """The thread that `resume` or `fork` is about; None to start a new one."""
+    if subcommand is None or thread_id is not None:
+        return thread_id
+    from quire.rollout.listing import newest_thread
+
+    newest = newest_thread(home, cwd)
+    if newest is None:
+        sys.stderr.write("There is no thread of this folder yet; starting a new one.\n")
+    return newest
 
 
 def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:

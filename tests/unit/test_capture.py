@@ -1,0 +1,77 @@
+"""What is kept of a command's output, and what the model is told of it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quire.tools.capture import Capture, excerpt, report
+
+
+def captured(*chunks: bytes, limit: int = 64) -> Capture:
+    capture = Capture(limit)
+    for chunk in chunks:
+        capture.append(chunk)
+    return capture
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(min_value=2, max_value=80))
+def test_head_and_tail_are_exact_whatever_the_chunks(chunks: list[bytes], limit: int) -> None:
+    whole = b"".join(chunks)
+    head, omitted, tail = captured(*chunks, limit=limit).parts
+    half = limit // 2
+    assert head == whole[:half]
+    assert tail == whole[half:][-half:]
+    assert omitted == len(whole) - len(head) - len(tail)
+
+
+def test_memory_is_bounded() -> None:
+    import tracemalloc
+
+    capture = Capture()
+    chunk = b"x" * 65536
+    tracemalloc.start()
+    for _ in range(800):
+        capture.append(bytes(chunk))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert capture.total == 800 * 65536
+    assert peak < 3 * 1024 * 1024
+
+
+def test_a_short_output_is_told_whole() -> None:
+    text = report("abc123", 0.5, "Process exited with code 0", captured(b"hello\n"), 100)
+    assert text == (
+        "Chunk ID: abc123\nWall time: 0.5000 seconds\nProcess exited with code 0\n"
+        "Original token count: 2\nOutput:\nhello\n"
+    )
+
+
+def test_the_middle_is_cut_out() -> None:
+    data = b"".join(b"%d\n" % n for n in range(1, 20001))
+    text, original = excerpt(captured(data, limit=1 << 20), 100)
+    assert original == 27224
+    assert text.startswith(
+        "Warning: truncated output (original token count: 27224)\nTotal output lines: 20000\n\n1\n2\n"
+    )
+    assert "…27124 tokens truncated…" in text
+    assert text.endswith("\n20000\n")
+
+
+def test_what_the_capture_lost_is_counted() -> None:
+    text, original = excerpt(captured(b"a" * 100, limit=64), 10)
+    assert original == 25
+    assert text.startswith(
+        "Warning: truncated output (original token count: 25)\n... 36 bytes omitted ...\n\naaa"
+    )
+
+
+@given(st.text(max_size=300), st.integers(min_value=1, max_value=20))
+def test_characters_are_never_cut_in_half(text: str, tokens: int) -> None:
+    data = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+    shown, _ = excerpt(captured(data, limit=1 << 20), tokens)
+    assert "\ufffd" not in shown or "\ufffd" in data.decode()
+
+
+def test_invalid_utf8_and_nul_are_shown_byte_by_byte() -> None:
+    assert captured(b"a\xffb\x00c").text() == "a\ufffdb\x00c"
