@@ -118,6 +118,8 @@ def test_roots_and_folders(repository: Path, tmp_path: Path) -> None:
     assert folders_down_to(str(deep), str(repository)) == names
     assert folders_down_to(str(deep), str(deep)) == [str(deep)]
     assert folders_down_to(str(deep), None) == [str(deep)]
+    assert folders_down_to(str(deep), "/elsewhere") == [str(deep)]
+    assert folders_down_to("/ab", "/a") == ["/ab"]
     assert folders_down_to("/", "/") == ["/"]
     assert folders_down_to("/a", "/") == ["/", "/a"]
 

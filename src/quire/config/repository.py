@@ -31,10 +31,12 @@ def find_root(cwd: str, markers: Sequence[str] = (".git",)) -> str | None:
 
 
 def folders_down_to(cwd: str, root: str | None) -> list[str]:
-    """The folders from `root` down to `cwd`, both included; only `cwd` without a root."""
+    """The folders from `root` down to `cwd`, both included; only `cwd` without a
+    root above it."""
     folders = [cwd]
-    while root is not None and folders[-1] not in (root, os.path.dirname(folders[-1])):
-        folders.append(os.path.dirname(folders[-1]))
+    if root is not None and (cwd == root or cwd.startswith(root.rstrip("/") + "/")):
+        while folders[-1] != root:
+            folders.append(os.path.dirname(folders[-1]))
     return folders[::-1]
 
 
