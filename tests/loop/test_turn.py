@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import msgspec
 import pytest
-from inline_snapshot import snapshot
 from msgspec.structs import replace
 
 from quire.core.errors import ModelError, ToolError
@@ -18,6 +18,7 @@ from quire.testing.builders import call, custom, raw, reasoning, say, turn_conte
 from quire.testing.doubles import MemoryRollout
 from quire.testing.scripted_model import ScriptedModel, broken_after, error, pause
 from quire.testing.scripted_tools import ScriptedTools
+from tests.golden import assert_golden
 from tests.loop.support import World, assert_legal, resumed
 
 
@@ -60,68 +61,7 @@ def test_the_whole_first_prompt() -> None:
     model = ScriptedModel([[say("hello")]])
     run(model)
     shown = [msgspec.json.decode(item) for item in model.prompts[0]]
-    assert shown == snapshot(
-        [
-            {
-                "type": "message",
-                "role": "developer",
-                "content": [{"type": "input_text", "text": "You are under test."}],
-                "id": "msg_53a5bb47-8447-8b1f-8711-bdb6f0f33dee",
-            },
-            {
-                "type": "message",
-                "role": "developer",
-                "content": [
-                    {
-                        "type": "input_text",
-                        "text": """\
-<permissions instructions>
-`sandbox_mode` is `workspace-write`: everything can be read; only files in the writable roots and temporary folders can be written. Network access is restricted.
-Approval policy is currently never: nobody can answer a question. Do not provide `sandbox_permissions`; such commands are rejected. When something is refused, find another way or say what is missing.
-The writable roots are `/work`. Inside them `.git`, `.quire`, `.codex`, `.agents` and `.aws` are read-only.
-</permissions instructions>\
-""",
-                    }
-                ],
-                "id": "msg_00000000-0000-7000-8000-000000000001",
-            },
-            {
-                "type": "message",
-                "role": "user",
-                "content": [
-                    {
-                        "type": "input_text",
-                        "text": """\
-# AGENTS.md instructions for /work
-
-<INSTRUCTIONS>
-Be kind.
-</INSTRUCTIONS>\
-""",
-                    },
-                    {
-                        "type": "input_text",
-                        "text": """\
-<environment_context>
-  <cwd>/work</cwd>
-  <shell>bash</shell>
-  <current_date>2023-11-14</current_date>
-  <timezone>Etc/UTC</timezone>
-  <filesystem><workspace_roots><root>/work</root></workspace_roots><permission_profile type="managed"><file_system type="restricted"><entry access="read"><special>:root</special></entry><entry access="write"><path>/work</path></entry><entry access="write"><special>:slash_tmp</special></entry></file_system></permission_profile></filesystem>
-</environment_context>\
-""",
-                    },
-                ],
-                "id": "msg_00000000-0000-7000-8000-000000000002",
-            },
-            {
-                "type": "message",
-                "role": "user",
-                "content": [{"type": "input_text", "text": "go"}],
-                "id": "msg_00000000-0000-7000-8000-000000000003",
-            },
-        ]
-    )
+    assert_golden("first_prompt.json", json.dumps(shown, indent=1) + "\n")
 
 
 def test_parallel_calls_run_at_once_and_are_shown_in_call_order() -> None:

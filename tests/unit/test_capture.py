@@ -52,7 +52,8 @@ def test_the_middle_is_cut_out() -> None:
     text, original = excerpt(captured(data, limit=1 << 20), 100)
     assert original == 27224
     assert text.startswith(
-        "Warning: truncated output (original token count: 27224)\nTotal output lines: 20000\n\n1\n2\n"
+        "Warning: truncated output (original token count: 27224)\n"
+        "Total output lines: 20000\n\n1\n2\n"
     )
     assert "…27124 tokens truncated…" in text
     assert text.endswith("\n20000\n")
