@@ -15,6 +15,7 @@ _HELP = Option(("--help", "-h"), "Show this help")
 _OPTIONS = (Option(("--with-api-key",), "Read the API key from standard input and keep it"), _HELP)
 _USAGE = "quire login --with-api-key < FILE\n       quire login status"
 _ABOUT = "Keep an API key for the built-in provider, or say whether one is kept."
+_LONGEST = 64 * 1024
 _CHECKED = "Authentication is checked when you send a request."
 
 
@@ -71,12 +72,14 @@ def _mention_variables(how: str) -> None:
 
 def _read_key() -> str:
     """The first line of standard input; not shown while it is typed."""
-    if sys.stdin.isatty():
+    if os.isatty(0):
         from getpass import getpass
 
         return getpass("API key: ").strip()
     sys.stderr.write("Reading API key from stdin...\n")
-    return sys.stdin.readline().strip()
+    with open(0, "rb", closefd=False) as stdin:
+        text = stdin.read(_LONGEST).decode(errors="replace").strip()
+    return text.partition("\n")[0].strip()
 
 
 def _home() -> str:

@@ -25,8 +25,13 @@ class Body(Protocol):
         """True once the last byte of the body was fed."""
         ...
 
+    @property
+    def surplus(self) -> bool:
+        """True when bytes were fed that come after the body's end; they were dropped."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
-        """The payload in `data`. Bytes after the body's end are dropped. Raises `FramingError`."""
+        """The payload in `data`. Raises `FramingError`."""
         ...
 
     def at_eof(self) -> bool:
@@ -38,6 +43,7 @@ class UntilClose:
     """A body that ends with its connection."""
 
     done = False
+    surplus = False
 
     def feed(self, data: bytes) -> bytes:
         return data
@@ -51,12 +57,14 @@ class OfLength:
 
     def __init__(self, length: int) -> None:
         self._left = length
+        self.surplus = False
 
     @property
     def done(self) -> bool:
         return self._left == 0
 
     def feed(self, data: bytes) -> bytes:
+        self.surplus = self.surplus or len(data) > self._left
         data = data[: self._left]
         self._left -= len(data)
         return data
@@ -74,6 +82,7 @@ class Chunked:
         self._in_data = False  # inside a chunk, or before the line end that closes it
         self._trailer_size = -1  # counts the trailers once the last chunk was seen
         self.done = False
+        self.surplus = False
 
     def feed(self, data: bytes) -> bytes:
         if self._rest:
@@ -103,7 +112,9 @@ class Chunked:
                 break
             self._line(data[at:stop])
             at = stop + 2
-        if not self.done and at < end:
+        if self.done:
+            self.surplus = self.surplus or at < end
+        elif at < end:
             self._rest = data[at:]
             if len(self._rest) > _MAX_LINE:
                 raise FramingError("a chunk's size line is too long")

@@ -5,10 +5,7 @@ Format and behaviour: OpenAI Responses API as Codex 0.169 uses it.
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +25,7 @@ from quire.models.failures import (
 )
 from quire.models.provider import ProviderConfig
 from quire.models.request import request_body, request_headers, turn_metadata
-from quire.models.retry import Tries
+from quire.models.retry import Timing, Tries
 from quire.models.sse import EventTooLarge, SseParser
 from quire.models.transport import HttpClient, Request, Response, Silence, StreamCut
 from quire.models.url import Url, parse_url
@@ -46,10 +43,6 @@ class _ErrorBody(Struct):
     detail: str | None = None
 
 
-def _random() -> float:
-    return int.from_bytes(os.urandom(4), "big") / 2**32
-
-
 class ResponsesModel:
     """One thread's model behind `POST {base_url}/responses`."""
 
@@ -61,17 +54,15 @@ class ResponsesModel:
         env: Mapping[str, str],
         ca_certificate: str | None = None,
         thread_source: str = "user",
-        monotonic: Callable[[], float] = time.monotonic,
-        random: Callable[[], float] = _random,
+        timing: Timing | None = None,
     ) -> None:
         """`env` gives proxies, certificates and the client's name; `ca_certificate` is the
-        config's. Raises `UsageError` for a base URL that is none."""
+        config's; `thread_source` says who began the thread (`user`, `exec`, …). Raises `UsageError` for a base URL that is none."""
         self._provider = provider
         self._key = key
         self._env = env
         self._thread_source = thread_source
-        self._monotonic = monotonic
-        self._random = random
+        self._timing = timing or Timing()
         self._url = _endpoint(provider)
         self._idle = max(0.001, provider.stream_idle_timeout_ms / 1000)
         self._client = HttpClient(env, ca_certificate)
@@ -80,7 +71,7 @@ class ResponsesModel:
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
         """See the `Model` port."""
         http = self._http(request)
-        tries = Tries(self._provider, request.attempt, self._monotonic, self._random)
+        tries = Tries(self._provider, request.attempt, self._timing)
         some_done = False
         while True:
             try:
@@ -98,7 +89,7 @@ class ResponsesModel:
             pause = tries.failed(cleaned, resumable=not some_done)
             if pause.news is not None:
                 yield pause.news
-            await asyncio.sleep(pause.seconds)
+            await self._timing.sleep(pause.seconds)
             if some_done:
                 yield StreamBroken(str(cleaned))
                 return

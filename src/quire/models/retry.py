@@ -6,7 +6,10 @@ the announced streams (`stream_max_retries`). A missing network has neither: it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -21,6 +24,18 @@ _QUIET_WAIT = 2.0  # a silent retry that waits longer is announced
 _NEWS_EVERY = 10.0  # seconds between two announcements of the same missing network
 
 
+def _random() -> float:
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
+class Timing(Struct, frozen=True):
+    """Clock and dice. `monotonic` and `sleep` are in seconds; `random` gives numbers in [0, 1)."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = _random
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 class Pause(Struct, frozen=True):
     """Wait `seconds`, then try again; `news` is for people, if there is any."""
 
@@ -31,19 +46,12 @@ class Pause(Struct, frozen=True):
 class Tries:
     """The tries of one request. `failed` is called after each that failed."""
 
-    def __init__(
-        self,
-        provider: ProviderConfig,
-        broken: int,
-        monotonic: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
-        """`broken` streams went before; `random` gives numbers in [0, 1)."""
+    def __init__(self, provider: ProviderConfig, broken: int, timing: Timing) -> None:
+        """`broken` streams went before."""
         self._provider = provider
         self._streams = broken
         self._requests = 0
-        self._monotonic = monotonic
-        self._random = random
+        self._timing = timing
         self._offline_since: float | None = None
         self._offline_tries = 0
         self._last_news = 0.0
@@ -85,10 +93,10 @@ class Tries:
         return self._jittered(FIRST_DELAY * 2 ** (count - 1))
 
     def _jittered(self, seconds: float) -> float:
-        return seconds * (0.9 + 0.2 * self._random())
+        return seconds * (0.9 + 0.2 * self._timing.random())
 
     def _wait_for_network(self, failure: Failure) -> Pause:
-        now = self._monotonic()
+        now = self._timing.monotonic()
         if self._offline_since is None:
             self._offline_since = now
             self._last_news = now - _NEWS_EVERY

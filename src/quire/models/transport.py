@@ -121,15 +121,18 @@ class Response:
             elif self._body.done:
                 self._wire.keep()
 
-        if self._early:
+        if self._early and not self._body.done:
             sink(self._early)
+            self._early = b""
         if not self._body.done:
             self._wire.discard_into(sink)
 
     @property
     def reusable(self) -> bool:
-        """True when the body was read to its end and the connection stays open."""
-        return self.keep_alive and self._body.done and not self._wire.has_input
+        """True when the body was read to its end, nothing came after it, and the connection
+        stays open."""
+        clean = self._body.done and not self._body.surplus and not self._early
+        return self.keep_alive and clean and not self._wire.has_input
 
     def _feed(self, data: bytes) -> bytes:
         try:
@@ -221,6 +224,7 @@ async def _send(wire: Wire, head: bytes, request: Request) -> bool:
 
 async def _answer(conn: h11.Connection, wire: Wire, timeout: float) -> Response:
     """Read heads up to that of the final answer."""
+    size = 0
     try:
         for _ in range(_MAX_INTERIM):
             event = conn.next_event()
@@ -228,8 +232,11 @@ async def _answer(conn: h11.Connection, wire: Wire, timeout: float) -> Response:
                 data = await _read(wire, timeout)
                 if not data:
                     raise StreamCut("connection closed before an answer came")
+                size += len(data)
                 conn.receive_data(data)
                 event = conn.next_event()
+            if size - len(conn.trailing_data[0]) > _MAX_HEAD:
+                raise StreamCut("malformed answer: its head is too long")
             if isinstance(event, h11.Response):
                 return _response(event, conn, wire)
     except h11.RemoteProtocolError as exc:
