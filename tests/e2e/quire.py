@@ -30,10 +30,10 @@ connect_timeout_s = 0
 class Result:
     """What a run left: exit code, stdout, stderr as text."""
 
-    def __init__(self, process: subprocess.CompletedProcess[bytes]) -> None:
-        self.code = process.returncode
-        self.out = process.stdout.decode("utf-8", "replace")
-        self.err = process.stderr.decode("utf-8", "replace")
+    def __init__(self, code: int, out: bytes, err: bytes) -> None:
+        self.code = code
+        self.out = out.decode("utf-8", "replace")
+        self.err = err.decode("utf-8", "replace")
 
     @property
     def events(self) -> list[dict]:
@@ -82,14 +82,14 @@ class Place:
         found["PYTHONWARNINGS"] = "error"
         return found | self.env
 
-    def start(self, *words: str, **options) -> subprocess.Popen[bytes]:
-        options = {"cwd": self.repo, "stdin": subprocess.DEVNULL} | options
+    def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*QUIRE, *words],
             env=self.environment(),
+            cwd=self.repo,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            **options,
         )
 
     def run(
@@ -99,21 +99,30 @@ class Place:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Result:
-        source = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
-        return Result(
-            subprocess.run(
-                [*QUIRE, *words],
-                cwd=cwd or self.repo,
-                env=self.environment() | dict(env or {}),
-                capture_output=True,
-                timeout=60,
-                check=False,
-                **source,
-            )
+        """Without `stdin` there is none; with it, it is piped in."""
+        process = subprocess.Popen(
+            [*QUIRE, *words],
+            cwd=cwd or self.repo,
+            env=self.environment() | dict(env or {}),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
+        try:
+            out, err = process.communicate(stdin, timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return Result(process.returncode, out, err)
 
-    def exec(self, *words: str, **options) -> Result:
-        return self.run("exec", "--json", *words, **options)
+    def exec(
+        self,
+        *words: str,
+        stdin: bytes | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        return self.run("exec", "--json", *words, stdin=stdin, cwd=cwd, env=env)
 
     def rollouts(self) -> list[Path]:
         return sorted((self.home / "sessions").rglob("rollout-*.jsonl"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quire.testing.responses_server import ResponsesServer
-from tests.e2e.quire import Place, Result
+from tests.e2e.quire import Place
 
 
 @pytest.fixture
@@ -249,7 +249,3 @@ def test_help_and_version(place: Place) -> None:
     assert place.run("--version").out.startswith("quire ")
     assert "Usage: quire COMMAND" in place.run().out
     assert "--output-schema" in place.run("exec", "--help").out
-
-
-def one_line_of(result: Result) -> str:
-    return result.err.strip()

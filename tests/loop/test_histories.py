@@ -18,10 +18,10 @@ from quire.testing.scripted_tools import ScriptedTools
 from tests.loop.support import World, assert_legal, folded, resumed
 
 
-async def _sleepy(_: str) -> str:
+async def _sleepy(text: str) -> str:
     for _ in range(5):
         await asyncio.sleep(0)
-    return "late"
+    return f"late {len(text)}"
 
 
 def tools() -> ScriptedTools:
