@@ -273,10 +273,12 @@ class Opener:
 
     def _writable(self, path: str, turn: TurnContext) -> bool:
         from quire.core.writable import writable
+        from quire.sandbox.plan import HOME_FILES
         from quire.tools.real_disk import RealDisk
 
-        tmpdir = self._setup.env.get("TMPDIR")
-        return writable(path, turn.sandbox, turn.cwd, tmpdir, RealDisk())
+        env = self._setup.env
+        disk = RealDisk(self._setup.home, env.get("HOME"), HOME_FILES)
+        return writable(path, turn, env.get("TMPDIR"), disk)
 
     def _gather(self) -> tuple[ContextSources, tuple[str, ...]]:
         from quire.extend.agents_md import Limits, load_instructions

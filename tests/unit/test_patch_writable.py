@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from quire.core.writable import patch_refusal, writable, writable_roots
 from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy
+from quire.testing.builders import turn_context
 from quire.tools.real_disk import RealDisk
 
 WORKSPACE = SandboxPolicy(
@@ -15,8 +17,14 @@ WORKSPACE = SandboxPolicy(
 )
 
 
-def may(path: Path | str, cwd: Path, policy: SandboxPolicy = WORKSPACE) -> bool:
-    return writable(str(path), policy, str(cwd), None, RealDisk())
+def may(
+    path: Path | str,
+    cwd: Path,
+    policy: SandboxPolicy = WORKSPACE,
+    disk: RealDisk | None = None,
+) -> bool:
+    turn = turn_context(str(cwd), sandbox=policy)
+    return writable(str(path), turn, None, disk or RealDisk())
 
 
 @pytest.fixture
@@ -109,9 +117,39 @@ def test_a_broken_git_file_protects_only_itself(project: Path, data: bytes) -> N
     assert not may(".git", project)
 
 
+def test_what_worktrees_share_is_protected(project: Path) -> None:
+    (project / "repo" / "worktrees" / "w").mkdir(parents=True)
+    (project / "repo" / "worktrees" / "w" / "commondir").write_text("../..\n")
+    (project / ".git").write_text("gitdir: repo/worktrees/w\n")
+    assert not may("repo/hooks/pre-commit", project)
+    assert not may("repo/worktrees/w/HEAD", project)
+    assert may("repository", project)
+
+
+def test_a_home_inside_a_root_keeps_its_startup_files_and_ours(project: Path) -> None:
+    disk = RealDisk(str(project / "state"), str(project / "sub"), (".bashrc", ".ssh"))
+    assert not may("state/config.toml", project, disk=disk)
+    assert not may("sub/.bashrc", project, disk=disk)
+    assert not may("sub/.ssh/authorized_keys", project, disk=disk)
+    assert may("sub/file", project, disk=disk)
+    inside = RealDisk(None, str(project.parent), (project.name,))
+    assert may("file", project, disk=inside)
+
+
+def test_the_roots_are_those_of_the_turn_not_the_folder_it_stands_in(project: Path) -> None:
+    turn = structs.replace(
+        turn_context(str(project), sandbox=WORKSPACE), workspace_roots=(str(project / "sub"),)
+    )
+    assert writable("sub/f", turn, None, RealDisk())
+    assert not writable("f", turn, None, RealDisk())
+
+
 def test_temporary_folders_follow_the_switches() -> None:
+    def roots(policy: SandboxPolicy, tmpdir: str) -> tuple[str, ...]:
+        return writable_roots(turn_context("/p", sandbox=policy), tmpdir)
+
     base = SandboxPolicy(mode="workspace-write", writable_roots=("/w/",))
-    assert writable_roots(base, "/p", "/t") == ("/p", "/w", "/tmp", "/t")
-    assert writable_roots(base, "/p", "relative") == ("/p", "/w", "/tmp")
-    assert writable_roots(WORKSPACE, "/p", "/t") == ("/p",)
-    assert writable_roots(SandboxPolicy(), "/p", "/t") == ()
+    assert roots(base, "/t") == ("/p", "/w", "/tmp", "/t")
+    assert roots(base, "relative") == ("/p", "/w", "/tmp")
+    assert roots(WORKSPACE, "/t") == ("/p",)
+    assert roots(SandboxPolicy(), "/t") == ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from posixpath import basename, dirname, isabs, join, normpath
 from typing import Protocol
 
-from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy
+from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy, TurnContext
 
 _OUTSIDE = "patch rejected: writing outside of the project; rejected by user approval settings"
 _READ_ONLY = (
@@ -25,9 +25,10 @@ class Disk(Protocol):
         exist stays as written. Never raises."""
         ...
 
-    def gitdir(self, root: str) -> str | None:
-        """Where `root/.git` points to when it is a file of the form `gitdir: PATH`: an absolute
-        path, not resolved. Never raises."""
+    def held(self, root: str) -> tuple[str, ...]:
+        """What else stays protected where the resolved folder `root` is writable: what a `.git`
+        file leads to, Quire's own folder, start-up files of a home. Absolute paths, not
+        resolved, also of what does not exist. Never raises."""
         ...
 
 
@@ -36,17 +37,17 @@ def patch_refusal(policy: SandboxPolicy) -> str:
     return _READ_ONLY if policy.mode == "read-only" else _OUTSIDE
 
 
-def writable_roots(policy: SandboxPolicy, cwd: str, env_tmpdir: str | None) -> tuple[str, ...]:
-    """The folders below which `policy` lets files be written, absolute, not resolved.
-
-    `cwd` is absolute; `env_tmpdir` is the value of `TMPDIR`, ignored unless absolute. Empty in
+def writable_roots(turn: TurnContext, env_tmpdir: str | None) -> tuple[str, ...]:
+    """The folders below which files may be written, absolute, not resolved: those that a command's
+    sandbox opens. `env_tmpdir` is the value of `TMPDIR`, ignored unless absolute. Empty in
     `read-only`; `/` in `danger-full-access`.
     """
+    policy = turn.sandbox
     if policy.mode == "danger-full-access":
         return ("/",)
     if policy.mode == "read-only":
         return ()
-    roots = [cwd, *policy.writable_roots]
+    roots = [*turn.workspace_roots, *policy.writable_roots]
     if not policy.exclude_slash_tmp:
         roots.append("/tmp")
     if env_tmpdir and isabs(env_tmpdir) and not policy.exclude_tmpdir_env_var:
@@ -54,22 +55,20 @@ def writable_roots(policy: SandboxPolicy, cwd: str, env_tmpdir: str | None) -> t
     return tuple(dict.fromkeys(normpath(root) for root in roots))
 
 
-def writable(
-    path: str, policy: SandboxPolicy, cwd: str, env_tmpdir: str | None, disk: Disk
-) -> bool:
-    """True when `path` (absolute, or relative to `cwd`) may be made, changed or removed.
+def writable(path: str, turn: TurnContext, env_tmpdir: str | None, disk: Disk) -> bool:
+    """True when `path` (absolute, or relative to the turn's) may be made, changed or removed.
 
     It must lie below a writable root and in nothing protected: the names of `PROTECTED_NAMES`
-    directly in a root, existing or not, and the folder that a `.git` file points to. Both the
-    entry itself (what removing it touches) and the file it leads to (what writing through it
-    touches) are judged, with all symlinks resolved.
+    directly in a root, existing or not, and what the disk says is held. Both the entry itself
+    (what removing it touches) and the file it leads to (what writing through it touches) are
+    judged, with all symlinks resolved.
     """
-    if policy.mode == "danger-full-access":
+    if turn.sandbox.mode == "danger-full-access":
         return True
-    entry = normpath(join(cwd, path))
+    entry = normpath(join(turn.cwd, path))
     touched = {disk.real(entry), join(disk.real(dirname(entry)), basename(entry))}
-    roots = [disk.real(root) for root in writable_roots(policy, cwd, env_tmpdir)]
-    held = [place for root in roots for place in _protected(root, disk)]
+    roots = [disk.real(root) for root in writable_roots(turn, env_tmpdir)]
+    held = {place for root in roots for place in _protected(root, disk)}
     return all(
         any(_within(target, root) for root in roots)
         and not any(_within(target, place) for place in held)
@@ -79,10 +78,7 @@ def writable(
 
 def _protected(root: str, disk: Disk) -> set[str]:
     """The protected places of a resolved root: as named, and where symlinks lead."""
-    named = [join(root, name) for name in PROTECTED_NAMES]
-    gitdir = disk.gitdir(root)
-    if gitdir is not None:
-        named.append(gitdir)
+    named = [*(join(root, name) for name in PROTECTED_NAMES), *disk.held(root)]
     return {*named, *(disk.real(place) for place in named)}
 
 

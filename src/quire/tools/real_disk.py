@@ -3,25 +3,67 @@
 from __future__ import annotations
 
 import os
+from os.path import join, realpath
 
-_GITDIR_LIMIT = 4096
+_LIMIT = 8192
 
 
 class RealDisk:
-    """Symlinks and `.git` files as they are now; nothing is remembered."""
+    """Symlinks and `.git` files as they are now; nothing is remembered.
+
+    `quire_home` is Quire's own folder. `home_files` are names below `home` (the person's) that
+    stay protected where a whole home is writable.
+    """
+
+    def __init__(
+        self,
+        quire_home: str | None = None,
+        home: str | None = None,
+        home_files: tuple[str, ...] = (),
+    ) -> None:
+        self._quire_home = quire_home
+        self._home = home
+        self._home_files = home_files
 
     def real(self, path: str) -> str:
         """`path` with every symlink resolved; what does not exist stays as written."""
-        return os.path.realpath(path)
+        return realpath(path)
 
-    def gitdir(self, root: str) -> str | None:
-        """The target of a `.git` file in `root` (git's `gitdir: PATH`), absolute, or None."""
-        try:
-            with open(os.path.join(root, ".git"), "rb") as file:
-                head, _, target = file.read(_GITDIR_LIMIT).partition(b"gitdir:")
-        except (OSError, ValueError):
-            return None
-        path = os.fsdecode(target.split(b"\n")[0].strip())
-        if head.strip() or not path or "\0" in path:
-            return None
-        return os.path.normpath(os.path.join(root, path))
+    def held(self, root: str) -> tuple[str, ...]:
+        """A repository's folders outside the worktree `root`, Quire's own folder, and the start-up
+        files of a home that lies below `root`."""
+        held = _git_folders(root)
+        if self._quire_home is not None:
+            held.append(self._quire_home)
+        if self._home is not None and _within(realpath(self._home), root):
+            held += [join(self._home, name) for name in self._home_files]
+        return tuple(held)
+
+
+def _git_folders(root: str) -> list[str]:
+    """Where a `.git` file (`gitdir: PATH`) points to, and what its worktrees share."""
+    text = _first_bytes(join(root, ".git"))
+    key, _, target = text.partition(b"gitdir:")
+    if key.strip() or not target.strip():
+        return []
+    gitdir = join(root, _path(target))
+    common = _path(_first_bytes(join(gitdir, "commondir")))
+    return [gitdir, join(gitdir, common)] if common else [gitdir]
+
+
+def _path(text: bytes) -> str:
+    line = os.fsdecode(text.strip().partition(b"\n")[0].strip())
+    return line.partition("\0")[0]
+
+
+def _first_bytes(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            return file.read(_LIMIT) or b""
+    except (OSError, ValueError):
+        return b""
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
