@@ -27,7 +27,8 @@ Json = dict[str, Any]
 HERE = Path(__file__).parent / "ts_sdk"
 TARGET = os.environ.get("QUIRE_SDK_TARGET")
 PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 PATCH = """\
 *** Begin Patch
