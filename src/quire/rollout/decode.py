@@ -42,13 +42,25 @@ FOREIGN_MEMBER = "internal_chat_message_metadata_passthrough"
 """What Codex adds to stored items and leaves out when it sends them."""
 
 
-class Line(Struct, frozen=True):
-    """One line: `payload` and `metadata` are views of the bytes it was decoded from."""
+class LineMetadata(Struct, frozen=True, gc=False):
+    """Ours; what Codex has there has other names. Without an `origin` the line is not ours."""
+
+    origin: ItemOrigin | None = None
+    turn_id: str | None = None
+
+
+class Line(Struct, frozen=True, gc=False):
+    """One line: `payload` is a view of the bytes it was decoded from."""
 
     type: str
     payload: Raw
     ordinal: int | None = None
-    metadata: Raw = Raw()
+    metadata: LineMetadata | None = None
+
+
+class _AnyLine(Struct, frozen=True):
+    type: str
+    payload: Raw
 
 
 class HistoryBase(Struct, frozen=True):
@@ -103,16 +115,8 @@ class _Passthrough(Struct, frozen=True):
     content_item_kinds: tuple[str, ...] = ()
 
 
-class _StoredItem(Struct, frozen=True):
-    type: str
-    call_id: str | None = None
-    role: str | None = None
+class _ForeignItem(ItemHead, frozen=True):
     internal_chat_message_metadata_passthrough: Raw = Raw()
-
-
-class _ItemMetadata(Struct, frozen=True):
-    origin: ItemOrigin
-    turn_id: str | None = None
 
 
 class _WorldState(Struct, frozen=True):
@@ -137,6 +141,9 @@ class _TurnWords(Struct, frozen=True):
     model_provider: str = ""
 
 
+_DEFAULTS = TurnContext(cwd="", model="", model_provider="")
+
+
 class _TurnContext(_TurnWords, frozen=True, kw_only=True):
     sandbox_policy: _Sandbox
     approval_policy: ApprovalPolicy
@@ -146,10 +153,10 @@ class _TurnContext(_TurnWords, frozen=True, kw_only=True):
     verbosity: Verbosity | None = None
     output_schema: str | None = None
     service_tier: str | None = None
-    context_window: int = TurnContext.context_window
-    max_output_tokens: int = TurnContext.max_output_tokens
+    context_window: int = _DEFAULTS.context_window
+    max_output_tokens: int = _DEFAULTS.max_output_tokens
     parallel_tool_calls: bool = True
-    shell: str = TurnContext.shell
+    shell: str = _DEFAULTS.shell
 
 
 class _TokenUsage(Struct, frozen=True):
@@ -201,15 +208,18 @@ class _TurnAborted(_TurnEnd, frozen=True, tag="turn_aborted"):
 
 
 _line_decoder = msgspec.json.Decoder(Line)
-_item_decoder = msgspec.json.Decoder(_StoredItem)
-_metadata_decoder = msgspec.json.Decoder(_ItemMetadata)
+_head_decoder = msgspec.json.Decoder(ItemHead)
 _event_decoder = msgspec.json.Decoder(_TaskStarted | _TaskComplete | _TurnAborted)
 
 
 def parse(line: bytes | memoryview) -> Line:
     """The envelope of one line (without its newline). Raises `msgspec.DecodeError` for what is
     no rollout line."""
-    return _line_decoder.decode(line)
+    try:
+        return _line_decoder.decode(line)
+    except msgspec.ValidationError:  # A newer version's ordinal or metadata.
+        rest = msgspec.json.decode(line, type=_AnyLine)
+        return Line(rest.type, rest.payload)
 
 
 def record_of(line: Line, *, items: bool = True) -> Record | None:
@@ -257,30 +267,25 @@ def camel(word: str) -> str:
 
 
 def _item_added(line: Line) -> ItemAdded:
-    stored = _item_decoder.decode(line.payload)
-    head = ItemHead(stored.type, stored.call_id, stored.role)
-    added = stored.internal_chat_message_metadata_passthrough
-    if bytes(added):
-        return _foreign_item(line.payload, head, added)
-    origin, turn_id = _origin(head, ()), None
-    if bytes(line.metadata):
-        try:
-            metadata = _metadata_decoder.decode(line.metadata)
-            origin, turn_id = metadata.origin, metadata.turn_id
-        except msgspec.ValidationError:
-            pass
-    return ItemAdded(HistoryItem(memoryview(line.payload), head), origin, turn_id)
+    metadata = line.metadata
+    if metadata is None or metadata.origin is None:
+        return _foreign_item(line.payload)
+    head = _head_decoder.decode(line.payload)
+    return ItemAdded(HistoryItem(memoryview(line.payload), head), metadata.origin, metadata.turn_id)
 
 
-def _foreign_item(payload: Raw, head: ItemHead, added: Raw) -> ItemAdded:
+def _foreign_item(payload: Raw) -> ItemAdded:
     """An item that Codex stored, as Codex sends it: without its own notes and without nulls."""
-    members = msgspec.json.decode(payload, type=dict[str, Raw])
-    del members[FOREIGN_MEMBER]
-    sent = {name: value for name, value in members.items() if bytes(value) != b"null"}
+    stored = msgspec.json.decode(payload, type=_ForeignItem)
+    head = ItemHead(stored.type, stored.call_id, stored.role)
     try:
+        added = stored.internal_chat_message_metadata_passthrough
         note = msgspec.json.decode(added, type=_Passthrough)
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:  # None, or a newer one.
         note = _Passthrough()
+    members = msgspec.json.decode(payload, type=dict[str, Raw])
+    members.pop(FOREIGN_MEMBER, None)
+    sent = {name: value for name, value in members.items() if bytes(value) != b"null"}
     origin = _origin(head, note.content_item_kinds)
     return ItemAdded(HistoryItem(msgspec.json.encode(sent), head), origin, note.turn_id)
 

@@ -59,12 +59,14 @@ STATUS_CODES = frozenset(
 
 class LineState(Struct, frozen=True):
     """What the next line depends on besides its record: the thread, the next ordinal, the usage
-    of the running turn, the model's context window in tokens."""
+    of the running turn, the model's context window in tokens. `base_in_history` is false for a
+    thread whose base instructions are in no line but the first (Codex stores it so)."""
 
     thread_id: str = ""
     ordinal: int = 0
     turn_usage: Usage = Usage()
     context_window: int | None = None
+    base_in_history: bool = True
 
 
 def encode(state: LineState, record: Record, now: float) -> tuple[LineState, bytes]:
@@ -137,7 +139,7 @@ def _metadata(record: ItemAdded) -> bytes:
 def _payloads(state: LineState, record: Record) -> list[tuple[str, Payload]]:
     match record:
         case SessionMeta():
-            return [("session_meta", _session_meta(record))]
+            return [("session_meta", _session_meta(state, record))]
         case TurnStarted():
             return [("event_msg", _task_started(record))]
         case TurnSettings():
@@ -157,7 +159,7 @@ def _payloads(state: LineState, record: Record) -> list[tuple[str, Payload]]:
             return []
 
 
-def _session_meta(meta: SessionMeta) -> Payload:
+def _session_meta(state: LineState, meta: SessionMeta) -> Payload:
     payload: Payload = {"session_id": meta.thread_id, "id": meta.thread_id}
     if meta.forked_from is not None:
         payload["forked_from_id"] = meta.forked_from
@@ -171,7 +173,7 @@ def _session_meta(meta: SessionMeta) -> Payload:
         "thread_source": "user",
         "model_provider": meta.model_provider,
         "base_instructions": {"text": meta.base_instructions},
-        "base_in_history": True,
+        "base_in_history": state.base_in_history,
         "history_mode": "paginated",
     }
     if meta.context_window is not None:

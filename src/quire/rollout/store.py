@@ -10,12 +10,16 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from quire.core.errors import RolloutError
 from quire.protocol.records import Record, SessionMeta, TurnCompleted
 from quire.rollout.lines import LineState, encode
 from quire.rollout.locks import WriterLock
-from quire.rollout.paths import make_folders, rollout_path
+from quire.rollout.paths import make_folders, rollout_path, thread_id_of
+
+if TYPE_CHECKING:
+    from quire.rollout.resume import LoadedThread
 
 
 class RolloutFile:
@@ -38,15 +42,18 @@ class RolloutFile:
         self._unsynced = False
         self._closed = False
 
-    def reopen(self, lock: WriterLock, size: int) -> None:
-        """Go on with an existing file, whose lock was taken, behind its first `size` bytes; what
-        follows them (a torn line) is cut off. Raises `RolloutError`; the lock is given up then."""
+    def reopen(self, lock: WriterLock, thread: LoadedThread) -> None:
+        """Go on with an existing file, whose lock was taken, behind its last whole line; what
+        follows it is cut off. Raises `RolloutError`; the lock is given up then."""
         self._lock = lock
         try:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-            if os.fstat(self._fd).st_size != size:
-                os.ftruncate(self._fd, size)
-            self._size = size
+            if os.fstat(self._fd).st_size > thread.size:
+                os.ftruncate(self._fd, thread.size)
+            self._size = thread.size
+            if thread.open_line:
+                _write_all(self._fd, b"\n")
+                self._size += 1
         except OSError as exc:
             self._release()
             raise self._error(exc) from exc
@@ -157,6 +164,54 @@ class RolloutStore:
         """The file of a new thread. Nothing is on disk before its second record."""
         path = rollout_path(self.home, thread_id, self._now())
         return RolloutFile(self.home, path, LineState(thread_id=thread_id), self._now)
+
+    def resume(self, thread_id: str) -> tuple[RolloutFile, LoadedThread]:
+        """A stored thread, and its file to go on writing. Raises `UsageError` for an id that is
+        not stored or is being written by another process, `RolloutError` for a file that cannot
+        be used."""
+        from quire.rollout.listing import require_rollout
+
+        path = require_rollout(self.home, thread_id)
+        thread_id = thread_id.lower()
+        lock = WriterLock(self.home, thread_id)
+        try:
+            thread = self.load(path)
+            if thread.meta.thread_id != thread_id:
+                raise RolloutError(f"{path}:1: the file of thread {thread.meta.thread_id}")
+        except BaseException:
+            lock.release()
+            raise
+        state = LineState(thread_id=thread_id, ordinal=thread.next_ordinal)
+        file = RolloutFile(self.home, path, state, self._now)
+        file.reopen(lock, thread)
+        return file, thread
+
+    def load(self, path: str, *, items: bool = False) -> LoadedThread:
+        """Read a thread without the right to write it. Raises `RolloutError`."""
+        from quire.rollout.resume import load
+
+        return load(path, self.find, items=items)
+
+    def fork(self, source: str, meta: SessionMeta, last_turn: str | None = None) -> str:
+        """Store a new thread, `meta`, with the history of the file at `source`, up to the end of
+        turn `last_turn` if one is named. Returns its path. Raises `UsageError` for an unknown
+        turn, `RolloutError`."""
+        from quire.rollout.fork import fork
+
+        return fork(source, self.home, meta, self._now(), self.find, last_turn)
+
+    def find(self, thread_id: str) -> str | None:
+        """The path of a thread's file, archived ones included."""
+        from quire.rollout.listing import find_rollout
+
+        return find_rollout(self.home, thread_id)
+
+    def latest(self, cwd: str) -> str | None:
+        """The id of the thread that was written last among those started in `cwd`."""
+        from quire.rollout.listing import latest_rollout
+
+        path = latest_rollout(self.home, cwd)
+        return thread_id_of(os.path.basename(path)) if path is not None else None
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,0 +1,71 @@
+"""A new thread with the history of another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from quire.core.errors import RolloutError, UsageError
+from quire.protocol.records import SessionMeta, TurnStarted
+from quire.rollout.decode import record_of
+from quire.rollout.history import Find, ThreadLines
+from quire.rollout.lines import LineState, encode
+from quire.rollout.paths import make_folders, rollout_path
+from quire.rollout.scan import EVERYTHING
+
+
+def fork(
+    source: str, home: str, meta: SessionMeta, now: float, find: Find, last_turn: str | None = None
+) -> str:
+    """Write the file of thread `meta.thread_id`: `meta`, then the lines of `source` byte for byte,
+    up to the end of turn `last_turn` if one is named. Returns its path; the file is whole or not
+    there at all. `source` is not changed and may be written meanwhile.
+
+    Unlike Codex 0.169, which stores a reference, a fork is a copy: it outlives its origin. The base
+    instructions stay those of the origin, so that the whole prompt is a prefix found in caches.
+
+    Raises `UsageError` for an unknown turn, `RolloutError` when a file cannot be used."""
+    lines = ThreadLines(source, find, EVERYTHING)
+    state = LineState(thread_id=meta.thread_id, base_in_history=lines.meta.base_in_history)
+    _, first = encode(state, meta, now)
+    path = rollout_path(home, meta.thread_id, now)
+    unfinished = f"{path}.part"
+    try:
+        make_folders(os.path.dirname(path))
+        fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(first)
+            for data in _until(lines, last_turn):
+                file.write(data)
+                file.write(b"\n")
+        os.rename(unfinished, path)
+    except OSError as exc:
+        _remove(unfinished)
+        raise RolloutError(
+            f"cannot write the fork: {exc.strerror}: {path}; free some space or mend the folder"
+        ) from exc
+    except BaseException:
+        _remove(unfinished)
+        raise
+    return path
+
+
+def _until(lines: ThreadLines, last_turn: str | None) -> Iterator[bytes]:
+    """The lines before the first turn that follows `last_turn`."""
+    found = False
+    for stored in lines:
+        if last_turn is not None and stored.line.type == "event_msg":
+            record = record_of(stored.line, items=False)
+            if isinstance(record, TurnStarted):
+                if found:
+                    return
+                found = record.turn_id == last_turn
+        yield stored.data
+    if last_turn is not None and not found:
+        raise UsageError(f"no turn {last_turn} in {lines.path}; name a turn of this thread")
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
