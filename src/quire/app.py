@@ -198,16 +198,19 @@ class Opener:
         return self._opened(thread, thread_id)
 
     def resume(self, params: ThreadResumeParams) -> Opened:
-        stored = self._store.open(params.thread_id)
-        thread = self._thread(params.thread_id, stored.rollout)
-        thread.replay(stored.records)
-        thread.recover()
-        return self._opened(thread, params.thread_id, stored.warnings)
+        return self._stored(params.thread_id)
 
     def fork(self, params: ThreadForkParams) -> Opened:
+        from quire.rollout.listing import require_rollout
+
+        source = require_rollout(self._setup.home, params.thread_id)
         thread_id = self._ids.new()
-        stored = self._store.fork(params.thread_id, self._meta(thread_id, params.thread_id))
-        thread = self._thread(thread_id, stored.rollout)
+        self._store.fork(source, self._meta(thread_id, params.thread_id))
+        return self._stored(thread_id)
+
+    def _stored(self, thread_id: str) -> Opened:
+        rollout, stored = self._store.resume(thread_id)
+        thread = self._thread(thread_id, rollout)
         thread.replay(stored.records)
         thread.recover()
         return self._opened(thread, thread_id, stored.warnings)

@@ -109,9 +109,9 @@ def _thread_to_resume(
     """The thread that `resume` or `fork` is about; None to start a new one."""
     if subcommand is None or thread_id is not None:
         return thread_id
-    from quire.rollout.listing import newest_thread
+    from quire.rollout.store import RolloutStore
 
-    newest = newest_thread(home, cwd)
+    newest = RolloutStore(home).latest(cwd)
     if newest is None:
         sys.stderr.write("There is no thread of this folder yet; starting a new one.\n")
     return newest
