@@ -46,9 +46,10 @@ class ScriptedApp:
 
     `requests` holds every request, also while its answer is under way. `complaints` lists what a
     client did wrong: bad HTTP, bad JSON, requests beyond the script. Without a script, requests
-    that carry no `#play` are answered `ok`."""
+    that carry no `#play` are answered `ok`. Bodies are kept unless `bodies` is false: long
+    sessions would fill the memory with them."""
 
-    def __init__(self, script: ScriptSource | None = None) -> None:
+    def __init__(self, script: ScriptSource | None = None, *, bodies: bool = True) -> None:
         self.script: Script | None = None if script is None else parse_script(script)
         self.requests: list[Received] = []
         self.complaints: list[str] = []
@@ -56,6 +57,7 @@ class ScriptedApp:
         self.open_connections = 0
         self.on_request: Callable[[], None] = lambda: None
         self.on_done: Callable[[Received], None] = lambda _: None
+        self._keep_bodies = bodies
         self._tasks: set[asyncio.Task[None]] = set()
         self._encoded: dict[int, list[bytes]] = {}
 
@@ -105,7 +107,8 @@ class ScriptedApp:
 
     async def _exchange(self, connection: HttpConnection, received: Received, body: bytes) -> None:
         received.number = len(self.requests) + 1
-        received.body = _as_json(body)
+        if self._keep_bodies:
+            received.body = _as_json(body)
         self.requests.append(received)
         self.on_request()
         try:
@@ -127,7 +130,7 @@ class ScriptedApp:
         elif path == "/__script":
             status, document = self._swapped(body)
         elif path == "/__mark":
-            received.mark = received.json()
+            received.mark = msgspec.json.decode(_as_json(body))
             status, document = 200, {}
         elif path == "/__stats":
             status, document = 200, self._stats()
@@ -243,7 +246,7 @@ def error_document(message: str) -> dict[str, object]:
     return {"error": {"message": message, "type": "invalid_request_error", "code": None}}
 
 
-def append_log(path: str, *, bodies: bool) -> Callable[[Received], None]:
+def append_log(path: str) -> Callable[[Received], None]:
     """A function that appends requests to a JSONL file only its owner can read, without
     credentials. Raises `OSError` when the file cannot be opened."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -254,8 +257,7 @@ def append_log(path: str, *, bodies: bool) -> Callable[[Received], None]:
             name: "(not logged)" if name in _SECRET_HEADERS else value
             for name, value in received.headers.items()
         }
-        body = received.body if bodies else Raw(b"null")
-        os.write(descriptor, encoder.encode(replace(received, headers=headers, body=body)) + b"\n")
+        os.write(descriptor, encoder.encode(replace(received, headers=headers)) + b"\n")
 
     return append
 

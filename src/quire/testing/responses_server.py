@@ -216,9 +216,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.script:
             with open(options.script, "rb") as file:
                 script = file.read()
-        app = ScriptedApp(script)
+        app = ScriptedApp(script, bodies=bool(options.log) and not options.no_bodies)
         if options.log:
-            app.on_done = append_log(options.log, bodies=not options.no_bodies)
+            app.on_done = append_log(options.log)
     except (OSError, ScriptError) as exc:
         print(f"responses_server: {exc}", file=sys.stderr)
         return 2
