@@ -20,7 +20,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def input_of(server: ResponsesServer, index: int = -1) -> list[dict]:
-    return json.loads(server.requests[index].body)["input"]
+    return json.loads(bytes(server.requests[index].body))["input"]
 
 
 def outputs(server: ResponsesServer) -> list[str]:
@@ -65,7 +65,7 @@ def test_last_message_file_and_schema(place: Place) -> None:
         place.configure(server)
         out = place.repo.parent / "last.txt"
         result = place.exec("--output-schema", str(schema), "-o", str(out), "go")
-        body = json.loads(server.requests[0].body)
+        body = json.loads(bytes(server.requests[0].body))
     assert result.code == 0
     assert json.loads(out.read_text()) == {"a": "b"}
     assert body["text"]["format"] == {
@@ -130,7 +130,7 @@ def test_resume_continues_and_fork_copies(place: Place) -> None:
         last = place.exec("resume", "--last", "three")
         fork = place.exec("fork", thread, "four")
         inputs = [input_of(server, index) for index in range(4)]
-        keys = [json.loads(r.body)["prompt_cache_key"] for r in server.requests]
+        keys = [json.loads(bytes(r.body))["prompt_cache_key"] for r in server.requests]
     assert again.events[0]["thread_id"] == last.events[0]["thread_id"] == thread
     assert fork.events[0]["thread_id"] != thread
     assert inputs[1][: len(inputs[0])] == inputs[0], "a resume extends what was sent"
@@ -242,7 +242,7 @@ def test_a_first_request_is_small(place: Place) -> None:
     with ResponsesServer([{"text": "ok"}]) as server:
         place.configure(server)
         assert place.exec("go").code == 0
-        assert len(server.requests[0].body) <= 16 * 1024
+        assert len(bytes(server.requests[0].body)) <= 16 * 1024
 
 
 def test_help_and_version(place: Place) -> None:

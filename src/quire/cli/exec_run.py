@@ -14,7 +14,7 @@ from quire.core.errors import UsageError
 from quire.models.light_asyncio import prepare
 
 if TYPE_CHECKING:
-    from quire.exec.run import Display, Job
+    from quire.exec.run import Display, Job, Outcome
 
 NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 
@@ -47,13 +47,15 @@ def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str
         fork=subcommand == "fork",
         ephemeral=parsed.flag("ephemeral"),
         output_schema=schema,
-        last_message_file=last_message_file,
         warnings=loaded.warnings,
     )
-    return _run(app, job, _display(parsed))
+    outcome = _run(app, job, _display(parsed))
+    if last_message_file is not None and outcome.exit_code == 0:
+        _write_last_message(last_message_file, outcome.final_message)
+    return outcome.exit_code
 
 
-def _run(app: App, job: Job, display: Display) -> int:
+def _run(app: App, job: Job, display: Display) -> Outcome:
     import asyncio
 
     from quire.client.client import Client
@@ -61,13 +63,22 @@ def _run(app: App, job: Job, display: Display) -> int:
     from quire.server.memory import MemoryTransport
     from quire.server.threads import Threads
 
-    async def main() -> int:
+    async def main() -> Outcome:
         try:
             return await run(Client(MemoryTransport(Threads(app.opener()))), job, display)
         finally:
             await app.aclose()
 
     return asyncio.run(main())
+
+
+def _write_last_message(path: str, text: str | None) -> None:
+    """`-o FILE`: the last message without a newline (row E8)."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text or "")
+    except OSError as exc:
+        raise UsageError(f"-o: cannot write {path}: {exc.strerror}") from None
 
 
 def quire_home() -> str:

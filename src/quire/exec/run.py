@@ -35,40 +35,47 @@ class Job(Struct, frozen=True, kw_only=True):
     fork: bool = False
     ephemeral: bool = False
     output_schema: str | None = None
-    last_message_file: str | None = None
     warnings: tuple[str, ...] = ()
 
 
-async def run(client: Client, job: Job, display: Display) -> int:
-    """Run the job to its end; the exit code. SIGINT and SIGTERM end the turn properly (130, 143);
+class Outcome(Struct, frozen=True):
+    """How a run ended. `final_message` is None unless the turn was completed with words."""
+
+    exit_code: int
+    final_message: str | None
+
+
+async def run(client: Client, job: Job, display: Display) -> Outcome:
+    """Run the job to its end. SIGINT and SIGTERM end the turn properly (130, 143);
     a second one does not wait. Raises `QuireError` when the thread cannot be opened."""
-    stop = _StopSignals()
-    with stop:
-        thread = await _open(client, job)
-        display.opened(thread.info, (*job.warnings, *thread.info.warnings))
-        end: TurnCompleted | None = None
-        async with thread.events(deltas=display.wants_deltas) as events:
-            await thread.start_turn(job.input, output_schema=job.output_schema)
-            stopper = asyncio.create_task(_interrupt_on(stop, thread))
-            try:
-                async for event in events:
-                    display.event(event)
-                    if isinstance(event, TurnCompleted):
-                        end = event
-                        break
-            finally:
-                stopper.cancel()
-        final = end.last_agent_message if end is not None else None
-        if end is not None and end.status == "completed":
-            display.closed(final)
-            if job.last_message_file is not None:
-                write_last_message(job.last_message_file, final)
-        else:
-            display.closed(None)
-        await client.aclose()
-    if stop.received is not None:
-        return 128 + stop.received
-    return EXIT_DONE if end is not None and end.status == "completed" else EXIT_FAILED
+    with _StopSignals() as stop:
+        try:
+            end = await _one_turn(client, job, display, stop)
+        finally:
+            await client.aclose()
+    completed = end is not None and end.status == "completed"
+    final = end.last_agent_message if end is not None and completed else None
+    display.closed(final)
+    code = EXIT_DONE if completed else EXIT_FAILED
+    return Outcome(code if stop.received is None else 128 + stop.received, final)
+
+
+async def _one_turn(
+    client: Client, job: Job, display: Display, stop: _StopSignals
+) -> TurnCompleted | None:
+    thread = await _open(client, job)
+    display.opened(thread.info, (*job.warnings, *thread.info.warnings))
+    async with thread.events(deltas=display.wants_deltas) as events:
+        await thread.start_turn(job.input, output_schema=job.output_schema)
+        stopper = asyncio.create_task(_interrupt_on(stop, thread))
+        try:
+            async for event in events:
+                display.event(event)
+                if isinstance(event, TurnCompleted):
+                    return event
+        finally:
+            stopper.cancel()
+    return None
 
 
 async def _open(client: Client, job: Job) -> ThreadClient:
@@ -84,12 +91,6 @@ async def _interrupt_on(stop: _StopSignals, thread: ThreadClient) -> None:
     await thread.interrupt()
 
 
-def write_last_message(path: str, text: str | None) -> None:
-    """`-o FILE`: the last message without a newline (row E8). Raises `OSError`."""
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text or "")
-
-
 class _StopSignals:
     """SIGINT and SIGTERM as something to wait for. The second one ends the process at once."""
 
@@ -97,10 +98,11 @@ class _StopSignals:
         self.received: int | None = None
         self._came = asyncio.Event()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _StopSignals:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on, int(number))
+        return self
 
     def __exit__(self, *_: object) -> None:
         loop = asyncio.get_running_loop()
