@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -205,12 +205,12 @@ class Waits:
 SECRET = "sk-secret-0123456789"
 
 
-def provider(url: str, **settings: object) -> ProviderConfig:
+def provider(url: str, **settings: Any) -> ProviderConfig:
     return msgspec.convert({"id": "mock", "base_url": url, **settings}, ProviderConfig)
 
 
 def model_at(
-    url: str, waits: Waits | None = None, env: dict[str, str] | None = None, **settings: object
+    url: str, waits: Waits | None = None, env: dict[str, str] | None = None, **settings: Any
 ) -> ResponsesModel:
     timing = waits.timing if waits else None
     key = Key(SECRET, "MOCK_KEY")
@@ -218,7 +218,7 @@ def model_at(
 
 
 def request(
-    attempt: int = 0, items: Sequence[Encoded] | None = None, **context: object
+    attempt: int = 0, items: Sequence[Encoded] | None = None, **context: Any
 ) -> ModelRequest:
     if items is None:
         items = [encode_item(Message("user", (InputText("hi"),))).raw]

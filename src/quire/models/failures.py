@@ -124,7 +124,10 @@ def status_failure(
         known.status = status
         return known
     if status == 400:
-        text = body.strip()[:_RAW] or f"400 Bad Request from {who.url}"
+        text = body.strip()[:_RAW]
+        if not text.isprintable():
+            text = one_line(text, _RAW)
+        text = text or f"400 Bad Request from {who.url}"
         return Failure(text, "badRequest", "none", status=status)
     if status == 404 and ("model" in error.kind or "model" in said.lower()):
         text = said if who.model in said else f"model `{who.model}` not found: {said}"
@@ -224,7 +227,7 @@ def span(seconds: float) -> str:
     return f"{seconds / 3600:.0f} h"
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, limit: int = _SHOWN) -> str:
     """A server's words as one printable line of bounded length."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _SHOWN]).split())
-    return line if len(line) <= _SHOWN else line[:_SHOWN] + "…"
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[:limit] + "…"

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from quire.core.errors import UsageError
 from quire.core.ports import ModelRequest
 from quire.models.auth import Key
 from quire.models.provider import ProviderConfig
@@ -127,10 +128,25 @@ def turn_metadata(request: ModelRequest, thread_source: str) -> dict[str, str]:
     }
 
 
+def provider_headers(provider: ProviderConfig, env: Mapping[str, str]) -> dict[str, str]:
+    """The headers that the config adds, by lower-case name. Raises `UsageError` for what cannot
+    stand in a header."""
+    found = dict(provider.http_headers)
+    for name, variable in provider.env_http_headers.items():
+        if value := env.get(variable, "").strip():
+            found[name] = value
+    for name, value in found.items():
+        token = name.replace("-", "").replace("_", "")
+        if not (token.isascii() and token.isalnum()) or _plain(value) != value:
+            raise UsageError(f"http_headers of provider {provider.id}: cannot send {name!r}")
+    return {name.lower(): value for name, value in found.items()}
+
+
 def request_headers(
-    provider: ProviderConfig, key: Key | None, env: Mapping[str, str], metadata: Mapping[str, str]
+    own: Mapping[str, str], key: Key | None, env: Mapping[str, str], metadata: Mapping[str, str]
 ) -> Headers:
-    """All headers but `host` and `content-length`. A provider's own headers replace ours."""
+    """All headers but `host` and `content-length`. `own` are the provider's (see
+    `provider_headers`); they replace ours."""
     thread = metadata["thread_id"]
     originator = env.get("CODEX_INTERNAL_ORIGINATOR_OVERRIDE") or "codex_exec"
     headers = {
@@ -146,15 +162,14 @@ def request_headers(
         headers["authorization"] = f"Bearer {key.reveal()}"
     headers["originator"] = originator
     headers["user-agent"] = user_agent(originator, env)
-    for name, value in provider.http_headers.items():
-        headers[name.lower()] = value
-    for name, variable in provider.env_http_headers.items():
-        if value := env.get(variable, "").strip():
-            headers[name.lower()] = value
-    return [
-        (name.encode("ascii", "replace"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-    ]
+    headers.update(own)
+    return [(name.encode(), _plain(value).encode("latin-1")) for name, value in headers.items()]
+
+
+def _plain(value: str) -> str:
+    """`value` as it can stand in a header: one line of Latin-1."""
+    value = value.encode("latin-1", "replace").decode("latin-1")
+    return "".join(c if c.isprintable() else " " for c in value).strip()
 
 
 def user_agent(originator: str, env: Mapping[str, str]) -> str:

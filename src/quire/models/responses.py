@@ -5,7 +5,7 @@ Format and behaviour: OpenAI Responses API as Codex 0.169 uses it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 from msgspec import Struct
@@ -24,7 +24,7 @@ from quire.models.failures import (
     unreachable,
 )
 from quire.models.provider import ProviderConfig
-from quire.models.request import request_body, request_headers, turn_metadata
+from quire.models.request import provider_headers, request_body, request_headers, turn_metadata
 from quire.models.retry import Timing, Tries
 from quire.models.sse import EventTooLarge, SseParser
 from quire.models.transport import HttpClient, Request, Response, Silence, StreamCut
@@ -57,18 +57,20 @@ class ResponsesModel:
         timing: Timing | None = None,
     ) -> None:
         """`env` gives proxies, certificates and the client's name; `ca_certificate` is the
-        config's; `thread_source` says who began the thread (`user`, `exec`, …). Raises `UsageError` for a base URL that is none."""
+        config's; `thread_source` says who began the thread (`user`, …). Raises `UsageError` for
+        a base URL or a header that is none."""
         self._provider = provider
         self._key = key
         self._env = env
         self._thread_source = thread_source
         self._timing = timing or Timing()
         self._url = _endpoint(provider)
+        self._headers = provider_headers(provider, env)
         self._idle = max(0.001, provider.stream_idle_timeout_ms / 1000)
         self._client = HttpClient(env, ca_certificate)
         self._redactor = Redactor(secrets_of(provider, key, env))
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent]:
         """See the `Model` port."""
         http = self._http(request)
         tries = Tries(self._provider, request.attempt, self._timing)
@@ -102,7 +104,7 @@ class ResponsesModel:
         metadata = turn_metadata(request, self._thread_source)
         return Request(
             self._url,
-            request_headers(self._provider, self._key, self._env, metadata),
+            request_headers(self._headers, self._key, self._env, metadata),
             request_body(request, metadata),
             self._idle,
         )
