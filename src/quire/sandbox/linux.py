@@ -1,4 +1,4 @@
-"""The sandbox of Linux: chooses the layer, starts commands, keeps one ready.
+"""The sandbox of Linux: starts commands, keeps one sandbox ready, cleans up behind them.
 
 Import is light and needs no asyncio: `prewarm` may run before the event loop exists.
 """
@@ -6,84 +6,272 @@ Import is light and needs no asyncio: `prewarm` may run before the event loop ex
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 
-from quire.core.errors import AgentError
+from quire.core.errors import AgentError, QuireError
 from quire.core.ports import SpawnSpec
 from quire.protocol.policy import SandboxPolicy
-from quire.sandbox.bubblewrap import find
 from quire.sandbox.command import check
-from quire.sandbox.mountpoints import MountPoints
+from quire.sandbox.layers import Ladder, Step
+from quire.sandbox.mountpoints import MountPoints, StandIns
 from quire.sandbox.plan import Plan, make_plan
 from quire.sandbox.process import RunningProcess
 from quire.sandbox.spawning import close_on_exec
-from quire.sandbox.waiting import StartFailed, Waiting, start_waiting
+from quire.sandbox.streams import Streams, inherited, piped, terminal
+from quire.sandbox.waiting import StartFailed, Tree, Waiting
+
+if TYPE_CHECKING:
+    import asyncio
 
 MAX_WARM = 4
+"""Sandboxes kept ready at one time."""
 MAX_STARTING = 4
-_REPLANS = 20
+"""Sandboxes being set up at one time: many at once would stall the event loop."""
+WARM_SECONDS = 60.0
+"""How long a sandbox is kept ready: while it is, its stand-ins stay in the workspace."""
+END_SECONDS = 5.0
+"""How long `aclose` waits for killed trees."""
+
+_COLLECT_SECONDS = 0.01
+_AWAIT_END_SECONDS = 0.001
+_REPLANS = 50
+
+_Key = tuple[bool, Plan]
+"""Whether there is a sandbox, and its plan."""
+
+
+class _Open:
+    """A sandbox that was started, and what it holds."""
+
+    def __init__(self, waiting: Waiting, step: Step, stand_ins: StandIns) -> None:
+        self.waiting = waiting
+        self.step = step
+        self.stand_ins = stand_ins
+        self.since = time.monotonic()
 
 
 class LinuxSandbox:
     """Implements `core.ports.Sandbox`.
 
     `home` is Quire's folder: bookkeeping goes to its `tmp`, and commands can never write it.
-    `layer` forces one layer instead of the first that works.
+    `layer` forces one layer (`bubblewrap`, `namespaces`, `landlock`) instead of the first that
+    works; it raises `UsageError` for any other word.
     """
 
     def __init__(self, home: str, layer: str | None = None) -> None:
         self._home = home
-        self._forced = layer
         self._mounts = MountPoints(home)
-        self._programs = list(find())
-        self._warm: dict[Plan, Waiting] = {}
-        self._running: set[RunningProcess] = set()
+        self._ladder = Ladder(layer)
+        self._warm: dict[_Key, _Open] = {}
+        self._running: dict[RunningProcess, _Open] = {}
+        self._ended: list[tuple[Tree, StandIns]] = []
+        self._resolved: dict[str, str] = {}
+        self._gate: asyncio.Semaphore | None = None
+        self._timer: asyncio.TimerHandle | None = None
         close_on_exec()
 
     @property
     def layer(self) -> str:
-        return "bubblewrap"
+        return self._ladder.name
+
+    @property
+    def ladder(self) -> Ladder:
+        """The layers and why any did not work."""
+        return self._ladder
 
     def prewarm(self, policy: SandboxPolicy, cwd: str) -> None:
-        if policy.mode == "danger-full-access" or len(self._warm) >= MAX_WARM:
-            return
         try:
-            plan = make_plan(policy, (cwd,), os.environ.get("TMPDIR"), self._home)
-            if plan not in self._warm:
-                self._warm[plan] = self._start(plan)
-        except (OSError, AgentError):
-            return
+            key = self._key(policy, (cwd,), os.environ.get("TMPDIR"))
+            step = next(self._steps(key), None)
+            if step is None or key in self._warm:
+                return
+            while len(self._warm) >= MAX_WARM:
+                self._discard(self._warm.pop(next(iter(self._warm))))
+            self._warm[key] = self._start(step, key[1], piped)
+        except (OSError, QuireError, StartFailed):
+            return  # The command itself will say what is wrong.
+        self._collect_later()
 
     async def spawn(self, spec: SpawnSpec) -> RunningProcess:
-        argv = check(spec.argv, spec.cwd, spec.env)
-        waiting = self._take(spec)
-        try:
-            await waiting.ready()
-            await waiting.order(argv, spec.cwd, spec.env)
-        except StartFailed as exc:
-            waiting.discard()
-            raise AgentError(f"cannot make a sandbox: {exc}") from None
-        except BaseException:
-            waiting.discard()
-            raise
-        process = RunningProcess(waiting.child, waiting.output, tty=False, on_end=self._ended)
-        self._running.add(process)
-        process.stand_ins = waiting.stand_ins
-        return process
+        return await self._run(spec, partial(terminal, spec.size) if spec.tty else piped)
+
+    async def attach(self, spec: SpawnSpec) -> RunningProcess:
+        """Like `spawn`, with our own stdin, stdout and stderr; there is nothing to `read`."""
+        return await self._run(spec, inherited)
 
     async def aclose(self) -> None:
-        for waiting in self._warm.values():
-            waiting.discard()
-            self._mounts.release(waiting.stand_ins)
+        import asyncio
+
+        for opened in self._warm.values():
+            self._discard(opened)
         self._warm.clear()
+        for process in list(self._running):
+            process.close()
+        until = time.monotonic() + END_SECONDS
+        while (self._running or self._ended) and time.monotonic() < until:
+            self._collect()
+            await asyncio.sleep(_AWAIT_END_SECONDS)
+        self._collect(forget=True)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._ladder.close()
 
-    def _ended(self, process: RunningProcess) -> None:
-        self._running.discard(process)
-        self._mounts.release(process.stand_ins)
+    async def _run(self, spec: SpawnSpec, make: Callable[[], Streams]) -> RunningProcess:
+        import asyncio
 
-    def _take(self, spec: SpawnSpec) -> Waiting:
-        plan = make_plan(spec.policy, spec.workspace_roots, spec.env.get("TMPDIR"), self._home)
-        return self._warm.pop(plan, None) or self._start(plan)
+        argv = check(spec.argv, spec.cwd, spec.env)
+        if self._gate is None:
+            self._gate = asyncio.Semaphore(MAX_STARTING)
+        async with self._gate:
+            key, stand_ins = self._plan(spec)
+            try:
+                opened = await self._take_warm(key, stand_ins) if make is piped else None
+                opened = opened or await self._open(key, make)
+            finally:
+                self._mounts.release(stand_ins)
+            try:
+                await opened.waiting.order(argv, spec.cwd, spec.env)
+            except BaseException as exc:
+                self._discard(opened)
+                if isinstance(exc, OSError):
+                    raise AgentError(f"the sandbox ended before its command: {exc}") from None
+                raise
+        process = RunningProcess(opened.waiting.tree, opened.waiting.streams, self._has_ended)
+        self._running[process] = opened
+        return process
 
-    def _start(self, plan: Plan) -> Waiting:
-        held = self._mounts.hold(plan.missing)
-        return start_waiting(self._programs[0], plan, tuple(held))
+    async def _take_warm(self, key: _Key, stand_ins: StandIns) -> _Open | None:
+        """The sandbox kept ready for `key`, if it still fits and lives."""
+        opened = self._warm.pop(key, None)
+        if opened is None:
+            return None
+        try:
+            if opened.stand_ins == stand_ins:
+                await opened.waiting.ready()
+                opened.step.proven = True
+                return opened
+        except StartFailed:
+            pass  # Made anew, it will say why.
+        except BaseException:
+            self._discard(opened)
+            raise
+        self._discard(opened)
+        return None
+
+    async def _open(self, key: _Key, make: Callable[[], Streams]) -> _Open:
+        """A complete sandbox by the first layer that can make it."""
+        for step in self._steps(key):
+            opened = None
+            try:
+                opened = self._start(step, key[1], make)
+                await opened.waiting.ready()
+            except BaseException as exc:
+                if opened is not None:
+                    self._discard(opened)
+                if not isinstance(exc, StartFailed):
+                    raise
+                if step.proven:
+                    raise AgentError(f"cannot make a sandbox: {step.name}: {exc}") from None
+                step.failure = exc
+            else:
+                step.proven = True
+                return opened
+        raise self._ladder.error()
+
+    def _start(self, step: Step, plan: Plan, make: Callable[[], Streams]) -> _Open:
+        stand_ins = self._mounts.hold(plan.missing)
+        streams = make()
+        try:
+            return _Open(step.layer.start(plan, stand_ins, streams), step, stand_ins)
+        except BaseException:
+            streams.close()
+            self._mounts.release(stand_ins)
+            raise
+
+    def _plan(self, spec: SpawnSpec) -> tuple[_Key, StandIns]:
+        """The plan for `spec`, with its stand-ins held."""
+        for _ in range(_REPLANS):
+            key = self._key(spec.policy, spec.workspace_roots, spec.env.get("TMPDIR"))
+            try:
+                return key, self._mounts.hold(key[1].missing)
+            except FileExistsError:
+                continue  # Something came into being after we looked.
+        raise AgentError("cannot make a sandbox: the workspace changes too quickly")
+
+    def _key(
+        self, policy: SandboxPolicy, workspace_roots: tuple[str, ...], tmpdir: str | None
+    ) -> _Key:
+        if policy.mode == "danger-full-access":
+            return False, Plan()
+        return True, make_plan(policy, workspace_roots, tmpdir, self._home, self._resolve)
+
+    def _resolve(self, root: str) -> str:
+        """The real path of a root: the same for as long as this sandbox lives. Otherwise a
+        command could replace a folder on the way by a symlink and have the next one write
+        wherever it leads."""
+        real = os.path.realpath(root)
+        known = self._resolved.setdefault(root, real)
+        if known != real:
+            raise AgentError(
+                f"cannot make a sandbox: {root} was {known} and now leads to {real}; "
+                "restart if that is intended"
+            )
+        return real
+
+    def _steps(self, key: _Key) -> Iterator[Step]:
+        sandboxed, plan = key
+        return self._ladder.usable(plan) if sandboxed else iter((self._ladder.unsandboxed(),))
+
+    # --- the end ---------------------------------------------------------------------------
+
+    def _has_ended(self, process: RunningProcess) -> None:
+        opened = self._running.pop(process)
+        self._ended.append((opened.waiting.tree, opened.stand_ins))
+        self._collect_later()
+
+    def _discard(self, opened: _Open) -> None:
+        opened.waiting.discard()
+        self._ended.append((opened.waiting.tree, opened.stand_ins))
+        self._collect_later()
+
+    def _collect(self, forget: bool = False) -> None:
+        """Release the trees of which nothing is left; with `forget`, all that have ended."""
+        waiting: list[tuple[Tree, StandIns]] = []
+        for tree, stand_ins in self._ended:
+            if forget or tree.gone():
+                tree.release()
+                self._mounts.release(stand_ins)
+            else:
+                waiting.append((tree, stand_ins))
+        self._ended = waiting
+
+    def _collect_later(self) -> None:
+        """Collect soon, and discard in time what was kept ready for too long."""
+        if "asyncio" not in sys.modules:
+            return
+        import asyncio
+
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # A later call will find one.
+        delay = _COLLECT_SECONDS if self._ended else WARM_SECONDS
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + delay:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        for key, opened in list(self._warm.items()):
+            if now - opened.since >= WARM_SECONDS:
+                self._discard(self._warm.pop(key))
+        self._collect()
+        if self._warm or self._ended:
+            self._collect_later()

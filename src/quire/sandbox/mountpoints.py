@@ -32,6 +32,8 @@ store it."""
 
 Identity = tuple[int, int]
 """Device and inode."""
+StandIns = dict[str, Identity]
+"""The empty folders that exist now, by path."""
 
 _ATTEMPTS = 200
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -52,12 +54,12 @@ class MountPoints:
         self._held: dict[str, _Held] = {}
         self._record: _Record | None = None
 
-    def hold(self, paths: tuple[str, ...]) -> dict[str, Identity]:
+    def hold(self, paths: tuple[str, ...]) -> StandIns:
         """Make the folders that are missing and keep all until `release`. Returns those that
         exist now; one is left out where nobody, so no command either, could make it. Raises
         `AgentError` when a folder cannot be made for another reason (full disk), and
         `FileExistsError` when something else has appeared there: plan again."""
-        held: dict[str, Identity] = {}
+        held: StandIns = {}
         try:
             for path in paths:
                 entry = self._enter(path)
@@ -65,13 +67,13 @@ class MountPoints:
                     entry.users += 1
                     held[path] = entry.identity
         except BaseException:
-            self.release(tuple(held))
+            self.release(held)
             raise
         return held
 
-    def release(self, paths: tuple[str, ...]) -> None:
+    def release(self, stand_ins: StandIns) -> None:
         """Let go of what `hold` returned; remove what nobody uses any more."""
-        for path in paths:
+        for path in stand_ins:
             entry = self._held.get(path)
             if entry is None:
                 continue

@@ -7,6 +7,7 @@ Making a plan looks at the disk (lstat, readlink, a `.git` file) and changes not
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from os.path import dirname, isabs, join, realpath
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
@@ -43,27 +44,35 @@ class Plan(Struct, frozen=True, kw_only=True):
     point cannot be renamed). `read_only`: what exists in them and stays protected. `missing`:
     protected names that are absent, or empty folders (which may be stand-ins made for a sandbox),
     and must stay so. `links`: symlinks that lead to what is protected; none must be replaced.
+    `scratch`: those roots that are there only to hold temporary files.
     """
 
     writable: tuple[Place, ...] = ()
     read_only: tuple[Place, ...] = ()
     missing: tuple[str, ...] = ()
     links: tuple[Place, ...] = ()
+    scratch: tuple[str, ...] = ()
     network: bool = False
 
 
 def make_plan(
-    policy: SandboxPolicy, workspace_roots: tuple[str, ...], tmpdir: str | None, home: str
+    policy: SandboxPolicy,
+    workspace_roots: tuple[str, ...],
+    tmpdir: str | None,
+    home: str,
+    resolve: Callable[[str], str] = realpath,
 ) -> Plan:
     """The plan of `policy`, which is not `danger-full-access`.
 
-    `tmpdir` is the command's `TMPDIR`; `home` is Quire's own folder, which is protected too.
-    Roots that do not exist are left out. Raises `AgentError` for a root that would open the
-    machine: `/`, `/proc`, `/sys`, `/dev`.
+    `tmpdir` is the command's `TMPDIR`; `home` is Quire's own folder, which is protected too;
+    `resolve` gives the real path of a root. Roots that do not exist are left out. Raises
+    `AgentError` for a root that would open the machine: `/`, `/proc`, `/sys`, `/dev`.
     """
     if policy.mode == "read-only":
         return Plan()
-    roots = _roots(policy, workspace_roots, tmpdir)
+    lasting = _existing([*workspace_roots, *policy.writable_roots], resolve)
+    scratch = _existing(_temporary(policy, tmpdir), resolve) - lasting
+    roots = sorted(lasting | scratch)
     found = _Protected(roots)
     for root in roots:
         if os.path.isdir(root):
@@ -79,6 +88,7 @@ def make_plan(
         read_only=tuple(sorted(found.read_only.values(), key=_path_of)),
         missing=tuple(sorted(found.missing)),
         links=tuple(sorted(found.links.values(), key=_path_of)),
+        scratch=tuple(sorted(scratch)),
         network=policy.full_network,
     )
 
@@ -96,22 +106,22 @@ def gitdir_of(path: str) -> str | None:
     return join(dirname(path), target.strip("\r\n "))
 
 
-def _roots(
-    policy: SandboxPolicy, workspace_roots: tuple[str, ...], tmpdir: str | None
-) -> list[str]:
-    wanted = [*workspace_roots, *policy.writable_roots]
-    if not policy.exclude_slash_tmp:
-        wanted.append("/tmp")
-    if tmpdir and isabs(tmpdir) and not policy.exclude_tmpdir_env_var:
-        wanted.append(tmpdir)
-    real = {realpath(root) for root in wanted if isabs(root)}
+def _temporary(policy: SandboxPolicy, tmpdir: str | None) -> list[str]:
+    folders = [] if policy.exclude_slash_tmp else ["/tmp"]
+    if tmpdir and not policy.exclude_tmpdir_env_var:
+        folders.append(tmpdir)
+    return folders
+
+
+def _existing(roots: list[str], resolve: Callable[[str], str]) -> set[str]:
+    real = {resolve(root) for root in roots if isabs(root)}
     for root in real:
         if root == "/" or root in _KERNEL_TREES or root.startswith(("/proc/", "/sys/")):
             raise AgentError(
                 f"cannot make a sandbox: the writable root {root} would open the whole machine; "
                 "choose a folder with -C or writable_roots"
             )
-    return sorted(root for root in real if os.path.exists(root))
+    return {root for root in real if os.path.exists(root)}
 
 
 class _Protected:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from quire.core.errors import ToolError
+from quire.sandbox.streams import Streams
+from quire.sandbox.waiting import Tree
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,38 +21,19 @@ _buffer = bytearray(BUFFER_BYTES)  # One for all: a read is copied out before th
 _window = memoryview(_buffer)
 
 
-class Tree(Protocol):
-    """The root of a process tree, as the layer that made it knows it."""
-
-    pid: int
-    fd: int
-
-    def poll(self) -> int | None:
-        """The exit code once it ended. Never blocks. `fd` is readable from then on."""
-        ...
-
-    def kill(self) -> None:
-        """SIGKILL to the whole tree. Idempotent, never raises."""
-        ...
-
-    def release(self) -> None:
-        """Give up descriptors after the end."""
-        ...
-
-
 class RunningProcess:
     """Implements `core.ports.Process` over a pipe or the master side of a terminal."""
 
     def __init__(
-        self, tree: Tree, output: int, *, tty: bool, on_end: Callable[[RunningProcess], None]
+        self, tree: Tree, streams: Streams, on_end: Callable[[RunningProcess], None]
     ) -> None:
+        """Takes over the output of `streams`; `tree` stays the caller's, who is told its end."""
         import asyncio
 
         self.pid = tree.pid
-        self.stand_ins: tuple[str, ...] = ()
         self._tree = tree
-        self._output = output
-        self._tty = tty
+        self._output = streams.output
+        self._tty = streams.tty
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
@@ -88,6 +71,13 @@ class RunningProcess:
                 await self._ready(self._loop.add_writer, self._loop.remove_writer)
             except OSError as exc:
                 raise ToolError(f"cannot write to the terminal: {exc.strerror}") from None
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give its terminal another size (columns, rows); nothing when it has none."""
+        import termios
+
+        if self._tty and self._output >= 0:
+            termios.tcsetwinsize(self._output, (size[1], size[0]))
 
     def kill(self) -> None:
         if not self._exit.done():
@@ -146,5 +136,4 @@ class RunningProcess:
         self._loop.remove_reader(self._tree.fd)
         self._exit.set_result(code)
         self._wake()
-        self._tree.release()
         self._on_end(self)

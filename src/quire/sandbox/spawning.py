@@ -36,6 +36,13 @@ class Child:
                 self._code = ended.si_status if exited else 128 + ended.si_status
         return self._code
 
+    def wait(self) -> int:
+        """Block until it has ended; its exit code."""
+        while self._code is None:
+            os.waitid(os.P_PIDFD, self.fd, os.WEXITED | os.WNOWAIT)
+            self.poll()
+        return self._code
+
     def kill(self) -> None:
         """SIGKILL, unless it was seen to have ended (its number may then be another's)."""
         if self._code is None:

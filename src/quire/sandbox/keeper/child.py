@@ -1,0 +1,52 @@
+"""The last step: a process becomes the command."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import signal
+import sys
+
+Orders = tuple[tuple[str, ...], str, dict[str, str]]
+"""argv, folder, environment."""
+
+CANNOT_START = 126
+
+
+def read_orders(fd: int) -> Orders | None:
+    """The orders that come on `fd`, which is then closed; None when none came."""
+    with open(fd, "rb") as file:
+        data = file.read()
+    return marshal.loads(data) if data else None
+
+
+def become(orders: Orders, *, tty: bool) -> None:
+    """Become the command, in a session of its own. With `tty`, descriptor 0 is a terminal that
+    becomes the session's. Does not return."""
+    argv, cwd, env = orders
+    try:
+        if tty:
+            # Opened by the leader of a session without one, a terminal becomes its own.
+            terminal = os.open("/proc/self/fd/0", os.O_RDWR)
+            for fd in (0, 1, 2):
+                os.dup2(terminal, fd)
+            os.close(terminal)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        os.chdir(cwd)
+        os.execvpe(argv[0], list(argv), env)
+    except OSError as exc:
+        os.write(2, f"{argv[0]}: {exc.strerror}\n".encode())
+    os._exit(CANNOT_START)
+
+
+def wait(news: int, orders: int) -> None:
+    """Inside bubblewrap: say that the sandbox is complete, then become what is ordered."""
+    os.write(news, b"\x01")
+    os.close(news)
+    found = read_orders(orders)
+    if found is None:
+        sys.exit(CANNOT_START)
+    os.setsid()
+    become(found, tty=True)
