@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -248,10 +249,8 @@ def test_an_unknown_policy_permits_least() -> None:
 
 @given(st.binary(max_size=200))
 def test_junk_is_a_decode_error(junk: bytes) -> None:
-    try:
+    with suppress(msgspec.DecodeError):
         record_of(parse(junk))
-    except msgspec.DecodeError:
-        pass
 
 
 @given(st.data())

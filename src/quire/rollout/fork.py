@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.records import SessionMeta, TurnStarted
 from quire.rollout.decode import record_of
@@ -23,12 +25,13 @@ def fork(
     there at all. `source` is not changed and may be written meanwhile.
 
     Unlike Codex 0.169, which stores a reference, a fork is a copy: it outlives its origin. The base
-    instructions stay those of the origin, so that the whole prompt is a prefix found in caches.
+    instructions are those of the origin whatever `meta` says: they are part of its history.
 
     Raises `UsageError` for an unknown turn, `RolloutError` when a file cannot be used."""
     lines = ThreadLines(source, find, EVERYTHING)
     state = LineState(thread_id=meta.thread_id, base_in_history=lines.meta.base_in_history)
-    _, first = encode(state, meta, now)
+    base = lines.meta.record().base_instructions
+    _, first = encode(state, replace(meta, base_instructions=base), now)
     path = rollout_path(home, meta.thread_id, now)
     unfinished = f"{path}.part"
     try:

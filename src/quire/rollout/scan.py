@@ -51,7 +51,7 @@ class Scan:
             raise unreadable(self.path, exc) from exc
 
     def _lines(self, fd: int) -> Iterator[tuple[int, bytes]]:
-        block = bytearray(BLOCK)
+        block = bytearray(min(BLOCK, os.fstat(fd).st_size + 1))
         events = self._events
         filled = 0
         while count := os.readv(fd, [memoryview(block)[filled:]]):
