@@ -123,8 +123,10 @@ def test_nothing_is_cut_without_a_warning(setup: Setup) -> None:
     loaded = setup.load(12)
     assert setup.body(12).endswith("r" * 10 + "\n\nss")
     assert loaded.warnings == (
-        f"AGENTS.md: {setup.cwd}/AGENTS.md is cut to 2 of 10 bytes: a project's instructions "
-        + "may have 12 in all; shorten them or raise project_doc_max_bytes",
+        (
+            f"AGENTS.md: {setup.cwd}/AGENTS.md is cut to 2 of 10 bytes: a project's instructions "
+            "may have 12 in all; shorten them or raise project_doc_max_bytes"
+        ),
     )
     loaded = setup.load(5)
     assert len(loaded.warnings) == 2
