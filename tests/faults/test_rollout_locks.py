@@ -52,8 +52,7 @@ from quire.rollout.locks import WriterLock
 lock = WriterLock(sys.argv[1], sys.argv[2])
 if os.fork() == 0:
     lock.release()
-    time.sleep(60)
-print("held", flush=True)
+    print("held", flush=True)
 time.sleep(60)
 """
 
