@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
 import shlex
 import sys
 import time
+from collections.abc import Generator
 
 import msgspec
 
@@ -32,7 +34,7 @@ from benchmarks.targets import Measured, Results
 from benchmarks.workloads import WORKLOADS, Bench, Workload
 from quire.testing.responses_server import ResponsesServerProcess
 
-QUIET_WAIT = 2.0
+QUIET_WAIT = 1.0
 
 
 def main(arguments: list[str]) -> int:
@@ -70,12 +72,13 @@ def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     told = ", ".join(f"{subject.name}: {version(subject)}" for subject in subjects)
     print(f"{told}; {os.cpu_count()} cores\n", flush=True)
     adopt_orphans()
-    log = os.path.join(root, "requests.jsonl")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(log)
-    with ResponsesServerProcess(log) as server:
-        bench = Bench(server, Place(root, server.url))
-        results = _measure_all(bench, subjects, workloads, options)
+    log = os.path.join(root, "quire-bench-requests.jsonl")
+    with _alone(root):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(log)
+        with ResponsesServerProcess(log) as server:
+            bench = Bench(server, Place(root, server.url))
+            results = _measure_all(bench, subjects, workloads, options)
     print(report.table(results), "", *report.notes(results), sep="\n")
     if options.json:
         _save(options.json, arguments, subjects, results)
@@ -83,6 +86,17 @@ def _run(options: argparse.Namespace, arguments: list[str]) -> int:
     if failures:
         print(f"\nFAILED: {', '.join(failures)}")
     return 1 if failures else 0
+
+
+@contextlib.contextmanager
+def _alone(root: str) -> Generator[None, None, None]:
+    """Hold the root for this run. Raises `BenchError` when another benchmark has it."""
+    with open(os.path.join(root, "quire-bench.lock"), "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BenchError(f"another benchmark runs in {root}: wait, or choose --root") from None
+        yield
 
 
 def _subjects(options: argparse.Namespace, root: str) -> list[Subject]:

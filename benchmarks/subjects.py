@@ -16,6 +16,7 @@ from benchmarks.processes import Command
 from quire.testing.responses_server import provider_config
 
 PEER_PACKAGE = "@openai/codex@0.169.0"
+SCRATCH = "quire-bench-scratch"
 PROMPT = "Do what the script says."
 EXEC = ("exec", "--json", "--skip-git-repo-check", "-s", "workspace-write")
 ARGUMENTS = {
@@ -44,15 +45,15 @@ class Subject(Struct, frozen=True):
 
 class Place:
     """The folders of one benchmark run, made anew: homes, work folders (git repositories of their
-    own), temporary files and outputs. None lies below the system's temporary folder, where Codex
-    refuses to keep its home."""
+    own), temporary files and outputs. All lie in one folder below `root`, which is emptied, and
+    not below the system's temporary folder, where Codex refuses to keep its home."""
 
     def __init__(self, root: str, url: str) -> None:
-        self.root = root
+        self.root = os.path.join(root, SCRATCH)
         self._url = url
+        shutil.rmtree(self.root, ignore_errors=True)
         for name in ("home", "work", "tmp", "out"):
-            shutil.rmtree(f"{root}/{name}", ignore_errors=True)
-            os.makedirs(f"{root}/{name}")
+            os.makedirs(f"{self.root}/{name}")
 
     def work(self, subject: Subject, lane: str = "") -> str:
         """The work folder of a subject; `lane` tells parallel and special ones apart."""

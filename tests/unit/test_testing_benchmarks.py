@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -13,13 +14,12 @@ import pytest
 from benchmarks import report
 from benchmarks.__main__ import main
 from benchmarks.processes import Command, Cost, Watch, run
-from benchmarks.subjects import ARGUMENTS, BenchError, Place, Subject, check_root
+from benchmarks.subjects import ARGUMENTS, SCRATCH, BenchError, Place, Subject, check_root
 from benchmarks.targets import TARGETS, Measured, Target, judge
 from benchmarks.workloads import WORKLOADS, Bench, Sample, Workload, last_answer
 from quire.testing.responses_server import ResponsesServerProcess
 
-if not sys.platform.startswith("linux"):
-    pytest.skip("the benchmarks read /proc", allow_module_level=True)
+pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc to read")
 
 
 def python(tmp_path: Path, code: str) -> Command:
@@ -138,11 +138,13 @@ def test_a_run_is_checked_against_its_script(tmp_path: Path) -> None:
             assert len(found.turnarounds) == 1 and 0 < found.turnarounds[0] < 1
             assert found.first_request is not None and found.request_size is not None
     assert wrongs == [[], ["out.txt was not written"]]
-    assert last_answer(f"{tmp_path}/out/fake") == "Done: wrote out.txt."
+    assert last_answer(f"{tmp_path}/{SCRATCH}/out/fake") == "Done: wrote out.txt."
 
 
 def test_parallel_runs_have_lanes_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
     place = Place(str(tmp_path), "http://127.0.0.1:1/v1")
+    assert (tmp_path / "work").exists(), "only the scratch folder may be emptied"
     subject = Subject("fake", ("fake",), "FAKE_HOME")
     one, two = (place.command(subject, "exec", lane=lane) for lane in ("-00", "-01"))
     assert one.cwd != two.cwd and one.env == two.env and one.output != two.output
@@ -166,5 +168,10 @@ def test_what_cannot_run_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[
         check_root("/tmp/x")
     assert main(["--root", str(tmp_path), "--workloads", "W99", "--only", "python"]) == 2
     assert main(["--root", str(tmp_path), "--peer", "/nonexistent", "--only", "codex"]) == 2
+    with open(tmp_path / "quire-bench.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main(["--root", str(tmp_path), "--workloads", "W0", "--only", "python"]) == 2
     errors = capsys.readouterr().err.splitlines()
     assert "no workload W99" in errors[0] and "/nonexistent" in errors[1]
+    assert "another benchmark" in errors[2]
+    assert main(["--root", str(tmp_path), "--workloads", "W0", "--only", "python"]) == 0
