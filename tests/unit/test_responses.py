@@ -273,11 +273,21 @@ def test_items_keep_the_bytes_they_came_in() -> None:
     assert found.item.head.role == "assistant"
 
 
-def test_an_item_becomes_one_line_of_valid_utf8() -> None:
-    raw = b'{"type":"message",\n "text":"a\xff\xc3\xa9 \\n"}'
+@pytest.mark.parametrize(
+    ("raw", "kept"),
+    [
+        (b'{"type":"x",\n "a": "b \\n"}', '{"type":"x","a":"b \\n"}'),
+        (b'{"type":"x","a":"\xff\xc3\xa9"}', '{"type": "x", "a": "\ufffdé"}'),
+        (b'{"type":"x","a":"\\ud83d"}', '{"type": "x", "a": "?"}'),
+        (b'{"type":"x","a":"\\ud83d\\ude00"}', '{"type":"x","a":"\\ud83d\\ude00"}'),
+        (b'{"type":"x","a":"b\x00c"}', '{"type": "x", "a": "b\\u0000c"}'),
+    ],
+)
+def test_an_item_becomes_one_line_of_strict_json(raw: bytes, kept: str) -> None:
     found = read_event(b'{"type":"response.output_item.done","item":' + raw + b"}")
     assert isinstance(found, ItemDone)
-    assert found.item.raw == '{"type":"message","text":"a\ufffdé \\n"}'.encode()
+    assert found.item.raw == kept.encode()
+    msgspec.json.decode(found.item.raw)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +296,8 @@ def test_an_item_becomes_one_line_of_valid_utf8() -> None:
         (b'{"type":"response.output_text.delta","delta":"a"}', TextDelta("", "a")),
         (b'{"delta":"a","item_id":"i","type":"response.output_text.delta"}', TextDelta("i", "a")),
         (b'{"type":"response.output_text.delta","delta":"\xff"}', TextDelta("", "\ufffd")),
+        (b'{"type":"response.output_text.delta","delta":"\\ud83d"}', TextDelta("", "?")),
+        (b'{"type":"response.output_text.delta","delta":"a\tb"}', TextDelta("", "a\tb")),
         (
             b'{"type":"response.reasoning_summary_text.delta","item_id":"i","delta":"a"}',
             SummaryDelta("i", "a"),
@@ -331,6 +343,8 @@ def test_events(data: bytes, expected: ModelEvent | None) -> None:
         b'{"type":"response.output_item.done","item":7}',
         b'{"type":"response.output_item.done","item":{"type":"message"',
         b'{"type":"response.output_text.delta"}',
+        b'{"type":"response.output_item.done","item":{"type":"x","a":' + b"[" * 100_000,
+        b'{"type":"response.output_item.done","item":{"type":"x","a":"\\q"}}',
     ],
 )
 def test_events_that_cannot_be_read_break_the_stream(data: bytes) -> None:

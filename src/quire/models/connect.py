@@ -13,9 +13,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import h11
 from msgspec import Struct
 
+from quire.models.head import HeadError, Headers, HeadReader, request_head
 from quire.models.proxy import Proxy, proxy_for
 from quire.models.url import Url
 from quire.models.wire import IdleTimeout, Wire
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import ssl
 
 CONNECT_SECONDS = 30.0  # for one connection: address look-up, TCP, proxy, TLS
-_MAX_PROXY_HEAD = 64 * 1024
 
 
 class TransportError(Exception):
@@ -97,7 +96,7 @@ class Connector:
         raise ConnectFailed(_cause(failure))
 
     async def _through(self, proxy: Proxy, url: Url) -> Link:
-        headers: list[tuple[bytes, bytes]] = []
+        headers: Headers = []
         if proxy.authorization is not None:
             headers.append((b"proxy-authorization", proxy.authorization))
         try:
@@ -155,39 +154,30 @@ class Connector:
             ) from None
 
 
-async def _connect_tunnel(
-    wire: Wire, proxy: Proxy, url: Url, headers: list[tuple[bytes, bytes]]
-) -> None:
+async def _connect_tunnel(wire: Wire, proxy: Proxy, url: Url, headers: Headers) -> None:
     """Ask the proxy for a tunnel to `url`'s host."""
-    conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_PROXY_HEAD)
-    target = url.authority.encode()
-    wire.write(
-        conn.send(
-            h11.Request(method=b"CONNECT", target=target, headers=[(b"host", target), *headers])
-        )
-    )
+    target = url.authority
+    wire.write(request_head(b"CONNECT", target, [(b"host", target.encode()), *headers]))
+    reader = HeadReader()
+    head = None
     try:
-        while True:
-            event = conn.next_event()
-            if event is h11.NEED_DATA:
-                data = await wire.read(CONNECT_SECONDS)
-                if not data:
-                    raise ConnectFailed(f"{proxy} closed the connection")
-                conn.receive_data(data)
-            elif isinstance(event, h11.Response):
-                break
-    except h11.RemoteProtocolError as exc:
+        while head is None:
+            data = await wire.read(CONNECT_SECONDS)
+            if not data:
+                raise ConnectFailed(f"{proxy} closed the connection")
+            head = reader.feed(data)
+    except HeadError as exc:
         raise ConnectFailed(f"{proxy} gave a malformed answer: {exc}") from None
     except (OSError, IdleTimeout) as exc:
         raise ConnectFailed(f"{proxy}: {exc}") from None
-    if event.status_code == 407:
+    if head.status == 407:
         raise ProxyRefused(
             f"{proxy} wants a user and password (407): set {proxy.variable}=http://USER:PASSWORD@…"
         )
-    if event.status_code in (401, 403, 405):
-        raise ProxyRefused(f"{proxy} refuses a connection to {url.authority} ({event.status_code})")
-    if event.status_code >= 300:
-        raise ConnectFailed(f"{proxy} cannot reach {url.authority} ({event.status_code})")
+    if head.status in (401, 403, 405):
+        raise ProxyRefused(f"{proxy} refuses a connection to {url.authority} ({head.status})")
+    if head.status >= 300:
+        raise ConnectFailed(f"{proxy} cannot reach {url.authority} ({head.status})")
 
 
 def _cause(exc: OSError) -> str:

@@ -85,12 +85,28 @@ def read_event(data: bytes) -> ModelEvent | None:
     if data == b"[DONE]":
         return None
     try:
-        try:
-            return _read(data)
-        except UnicodeDecodeError:
-            return _read(data.decode(errors="replace").encode())
-    except msgspec.DecodeError as exc:
-        raise disconnected(f"the server sent a malformed event: {exc}") from None
+        return _read(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        repaired = _repaired(data)
+        cause = exc
+    try:
+        return _read(repaired)
+    except (msgspec.DecodeError, RecursionError):
+        raise disconnected(f"the server sent a malformed event: {cause}") from None
+
+
+def _repaired(data: bytes) -> bytes:
+    """Texts as strict JSON that were less than that: invalid UTF-8, lone surrogates (a stream may
+    cut an emoji in two), raw control characters. What is no JSON at all comes back as it is."""
+    import json
+
+    try:
+        text = json.dumps(
+            json.loads(data.decode(errors="replace"), strict=False), ensure_ascii=False
+        )
+    except (ValueError, RecursionError):
+        return data
+    return text.encode(errors="replace")
 
 
 def _read(data: bytes) -> ModelEvent | None:
@@ -117,12 +133,11 @@ def _read(data: bytes) -> ModelEvent | None:
 
 
 def _history(item: Raw) -> HistoryItem:
-    """The item in the bytes it came in, as one line of valid UTF-8: it becomes a log line."""
+    """The item in the bytes it came in, checked in full and on one line: it becomes a line of the
+    log, which must not be broken ever after."""
     raw = bytes(item)
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        raw = raw.decode(errors="replace").encode()
+    raw.decode()
+    msgspec.json.decode(raw)
     if b"\n" in raw:
         raw = msgspec.json.format(raw, indent=-1)
     return history_item(raw)

@@ -14,8 +14,8 @@ import msgspec
 from quire.core.errors import UsageError
 from quire.core.ports import ModelRequest
 from quire.models.auth import Key
+from quire.models.head import Headers
 from quire.models.provider import ProviderConfig
-from quire.models.transport import Headers
 from quire.protocol.items import Encoded
 from quire.protocol.policy import TurnContext
 

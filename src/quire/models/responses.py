@@ -142,7 +142,7 @@ class ResponsesModel:
         except StreamCut:
             body = b""  # the status says enough
         headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers
+            name.decode("latin-1"): value.decode("latin-1") for name, value in response.head.headers
         }
         text = self._redactor.clean(body.decode(errors="replace"))
         who = Answerer(str(url), model, self._key)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 for a model's stream: one kept connection, h11 for heads, our own readers for bodies.
+"""HTTP/1.1 for a model's stream: one kept connection, streamed both ways.
 
 Made for one thing: POST a large body, read a long answer as it comes. Requests come one at a
 time. Errors are a small tree; what to do about them is decided by `retry`.
@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-import h11
 from msgspec import Struct
 
 from quire.models.connect import Connector, Link, TransportError
 from quire.models.framing import Body, FramingError, body_of
+from quire.models.head import Head, HeadError, Headers, HeadReader, request_head
 from quire.models.url import Url
 from quire.models.wire import IdleTimeout, Wire
 
-Headers = list[tuple[bytes, bytes]]
-
-_MAX_HEAD = 64 * 1024
-_MAX_INTERIM = 32
 _MAX_LEFTOVER = 64 * 1024  # what may follow the last event before a kept connection is dropped
 
 
@@ -54,26 +50,22 @@ class Request(Struct, frozen=True):
 class Response:
     """An answer whose body is still coming."""
 
-    def __init__(self, status: int, headers: Headers, wire: Wire, body: Body) -> None:
-        self.status = status
-        self.headers = headers
+    def __init__(self, head: Head, early: bytes, wire: Wire) -> None:
+        """`early` are the body's bytes that came together with the head."""
+        self.head = head
+        self._early = early
         self._wire = wire
-        self._body = body
-        self._early = b""
-        self.keep_alive = True
+        self._body: Body = body_of(head)
+        self.keep_alive = head.keep_alive
         self.released = False
+
+    @property
+    def status(self) -> int:
+        return self.head.status
 
     def header(self, name: str) -> str:
         """The value of a header (lower-case name), or an empty string."""
-        wanted = name.encode()
-        for key, value in self.headers:
-            if key == wanted:
-                return value.decode("latin-1")
-        return ""
-
-    def start(self, early: bytes) -> None:
-        """Take the body bytes that came together with the head."""
-        self._early = early
+        return self.head.get(name.encode()).decode("latin-1")
 
     async def read(self, timeout: float) -> bytes:
         """The next piece of the body; empty at its end. Raises `StreamCut`."""
@@ -183,23 +175,17 @@ class HttpClient:
 
     async def _exchange(self, link: Link, request: Request) -> Response:
         wire = link.wire
-        conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
         target = request.url.absolute if link.absolute else request.url.target
-        head = conn.send(
-            h11.Request(
-                method=b"POST",
-                target=target,
-                headers=[
-                    (b"host", request.url.netloc.encode()),
-                    *request.headers,
-                    *link.headers,
-                    (b"content-length", str(request.content.length).encode()),
-                ],
-            )
-        )
+        headers = [
+            (b"host", request.url.netloc.encode()),
+            *request.headers,
+            *link.headers,
+            (b"content-length", str(request.content.length).encode()),
+        ]
+        head = request_head(b"POST", target, headers)
         try:
             whole = await _send(wire, head, request)
-            self._last = await _answer(conn, wire, request.timeout)
+            self._last = await _answer(wire, request.timeout)
         except BaseException:
             wire.close()
             raise
@@ -222,37 +208,19 @@ async def _send(wire: Wire, head: bytes, request: Request) -> bool:
     return True
 
 
-async def _answer(conn: h11.Connection, wire: Wire, timeout: float) -> Response:
-    """Read heads up to that of the final answer."""
-    size = 0
+async def _answer(wire: Wire, timeout: float) -> Response:
+    """Read up to the head of the final answer."""
+    reader = HeadReader()
     try:
-        for _ in range(_MAX_INTERIM):
-            event = conn.next_event()
-            while event is h11.NEED_DATA:
-                data = await _read(wire, timeout)
-                if not data:
-                    raise StreamCut("connection closed before an answer came")
-                size += len(data)
-                conn.receive_data(data)
-                event = conn.next_event()
-            if size - len(conn.trailing_data[0]) > _MAX_HEAD:
-                raise StreamCut("malformed answer: its head is too long")
-            if isinstance(event, h11.Response):
-                return _response(event, conn, wire)
-    except h11.RemoteProtocolError as exc:
+        while True:
+            data = await _read(wire, timeout)
+            if not data:
+                raise StreamCut("connection closed before an answer came")
+            head = reader.feed(data)
+            if head is not None:
+                return Response(head, reader.rest, wire)
+    except HeadError as exc:
         raise StreamCut(f"malformed answer: {exc}") from None
-    raise StreamCut("malformed answer: no final status")
-
-
-def _response(event: h11.Response, conn: h11.Connection, wire: Wire) -> Response:
-    headers = list(event.headers)
-    response = Response(
-        event.status_code, headers, wire, body_of(b"POST", event.status_code, headers)
-    )
-    connection = response.header("connection").lower()
-    response.keep_alive = event.http_version >= b"1.1" and "close" not in connection
-    response.start(conn.trailing_data[0])
-    return response
 
 
 async def _read(wire: Wire, timeout: float) -> bytes:
