@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quire.config.errors import ConfigError
+from quire.config.keys import UNSUPPORTED, WITHOUT_EFFECT
 from quire.config.load import ConfigSources, load
+from quire.config.schema import MAPS, TABLES, Config
 
 
 def failure(home: Path, *overrides: str) -> str:
@@ -128,7 +134,11 @@ def test_a_wrong_value_below_a_right_one_does_no_harm(tmp_path: Path) -> None:
         ),
         (
             "profile=x",
-            '-c profile=x: `profile = "x"` is no longer supported; use `-p x` with x.config.toml',
+            "-c profile=x: `profile` is no longer supported; use `-p x` with x.config.toml",
+        ),
+        (
+            "profile.x=1",
+            "-c profile.x=1: `profile` is no longer supported; use `-p NAME` with NAME.config.toml",
         ),
         (
             "model_providers.p.wire_api=chat",
@@ -182,3 +192,50 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("")
     assert load(ConfigSources(home=str(home), cwd=str(tmp_path))).config.model is None
+
+
+KEYS = st.sampled_from(
+    [*Config.__struct_fields__, *UNSUPPORTED, *WITHOUT_EFFECT, "profile", "granular", "x", "a.b"]
+    + [
+        key
+        for struct in (*TABLES[Config].values(), *MAPS.values())
+        for key in struct.__struct_fields__
+    ]
+)
+VALUES = st.recursive(
+    st.one_of(st.booleans(), st.integers(-5, 10**6), st.floats(), st.text(max_size=5))
+    | st.sampled_from(["never", "untrusted", "on-failure", "chat", "trusted", "read-only", "low"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    user=st.dictionaries(KEYS, VALUES, max_size=4),
+    project=st.dictionaries(KEYS, VALUES, max_size=4),
+)
+def test_any_document_loads_or_has_one_line(
+    user: dict[str, object], project: dict[str, object]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home, root = Path(folder, "home"), Path(folder, "root")
+        (root / ".quire").mkdir(parents=True)
+        home.mkdir()
+        projects = user.get("projects")
+        user["projects"] = {
+            **(projects if isinstance(projects, dict) else {}),
+            str(root): {"trust_level": "trusted"},
+        }
+        (home / "config.toml").write_text(tomlkit.dumps(user))
+        (root / ".quire" / "config.toml").write_text(tomlkit.dumps(project))
+        sources = ConfigSources(home=str(home), cwd=str(root), system_file=f"{folder}/none")
+        try:
+            loaded = load(sources)
+        except ConfigError as error:
+            assert "\n" not in str(error)
+        else:
+            assert loaded.config.model_provider == user.get("model_provider")
+            assert loaded.config.sandbox_mode != "danger-full-access" or (
+                user.get("sandbox_mode") == "danger-full-access"
+            )
+            assert all("\n" not in warning for warning in loaded.warnings)

@@ -113,6 +113,15 @@ def test_a_value_that_replaces_a_table_takes_its_origins_away(setup: Setup) -> N
     assert list(loaded.origins) == ["approval_policy"]
 
 
+def test_an_empty_table_has_an_origin_until_it_is_filled(setup: Setup) -> None:
+    setup.system.write_text("[features]\n[tools]\n")
+    setup.user("[tools.update_plan]\nenabled = true\n")
+    kinds = {key: origin.kind for key, origin in setup.load().origins.items()}
+    assert kinds == {"features": "system", "tools.update_plan.enabled": "user"}
+    with pytest.raises(ConfigError, match="is no longer supported"):
+        setup.load("profile={}")
+
+
 def test_user_file_can_be_left_out(setup: Setup) -> None:
     setup.trust('model = "user"')
     setup.in_project('model = "project"')
@@ -273,6 +282,13 @@ class TestWarnings:
             ),
             "config: -c zzzz=1: unknown key `zzzz` is ignored",
         )
+
+    def test_names_from_files_stay_on_their_line(self, setup: Setup) -> None:
+        setup.user('"a\\nb\\u001b[31m" = 1\n')
+        (warning,) = setup.load().warnings
+        assert '`"a\\nb\\x1b[31m"`' in warning
+        with pytest.raises(ConfigError, match=r"`-p a\\nb`"):
+            setup.load('profile="a\\nb"')
 
     def test_strict_makes_them_an_error(self, setup: Setup) -> None:
         path = setup.user('modle = "x"\nother = 1\n')

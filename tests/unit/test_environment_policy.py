@@ -60,7 +60,7 @@ def test_patterns() -> None:
 
 
 def command(policy: EnvironmentPolicy, **variables: str) -> dict[str, str]:
-    given = inherited(policy, PARENT) | variables
+    given = permitted(policy, inherited(policy, PARENT) | variables)
     return command_environment(policy, given, "thread", "call", False, None)
 
 

@@ -113,6 +113,8 @@ def _merge_into(
             origins[path] = origin
             continue
         if old is None:
-            origins.pop(path, None)
             target[key] = old = {}
+            origins[path] = origin
+        if new:
+            origins.pop(path, None)
         _merge_into(old, new, path, origin, origins)

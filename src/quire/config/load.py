@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from quire.config.errors import ConfigError
+from quire.config.errors import ConfigError, one_line
 from quire.config.files import read_toml
 from quire.config.layers import (
     Layer,
@@ -73,7 +73,7 @@ def load(sources: ConfigSources) -> LoadedConfig:
     return LoadedConfig(
         config=config,
         origins={write_path(path): origin for path, origin in origins.items()},
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys(map(one_line, warnings))),
         layers=tuple(layers),
         project_root=root,
         trust=project.trust,
@@ -133,14 +133,15 @@ def _markers(values: Table) -> tuple[str, ...]:
 
 def _current(values: Table, origins: Mapping[Path, Origin], warnings: list[str]) -> Table:
     """Settings of other versions in today's words; what has none raises `ConfigError`."""
-    if (profile := values.get("profile")) is not None:
+    if "profile" in values:
+        name = values["profile"] if isinstance(values["profile"], str) else "NAME"
         raise ConfigError(
-            f'config: {origins[("profile",)].place}: `profile = "{profile}"` is no longer '
-            f"supported; use `-p {profile}` with {profile}.config.toml"
+            f"config: {_place(origins, 'profile')}: `profile` is no longer supported; "
+            f"use `-p {name}` with {name}.config.toml"
         )
     for name, provider in table_at(values, "model_providers").items():
         if (as_table(provider) or {}).get("wire_api") == "chat":
-            place = origins[("model_providers", name, "wire_api")].place
+            place = _place(origins, "model_providers", name, "wire_api")
             raise ConfigError(
                 f'config: {place}: model_providers.{name}: `wire_api = "chat"` is no longer '
                 'supported; set `wire_api = "responses"`'
@@ -148,14 +149,19 @@ def _current(values: Table, origins: Mapping[Path, Origin], warnings: list[str])
     policy = values.get("approval_policy")
     if policy == "untrusted":
         raise ConfigError(
-            f'config: {origins[("approval_policy",)].place}: approval_policy = "untrusted" '
-            "is no longer supported; remove this setting"
+            f"config: {_place(origins, 'approval_policy')}: "
+            'approval_policy = "untrusted" is no longer supported; remove this setting'
         )
     if policy == "on-failure" or (as_table(policy) or {}).keys() == {"granular"}:
         shown = '"on-failure"' if policy == "on-failure" else "granular"
         warnings.append(f'approval_policy: {shown} is not supported and counts as "on-request"')
         return {**values, "approval_policy": "on-request"}
     return values
+
+
+def _place(origins: Mapping[Path, Origin], *path: str) -> str:
+    """Where the value at `path`, or the first one below it, comes from."""
+    return next(o.place for p, o in origins.items() if p[: len(path)] == path)
 
 
 def _convert(values: Table, layers: list[Layer]) -> Config:

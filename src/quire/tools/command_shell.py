@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from quire.core.errors import QuireError
 from quire.core.ports import Sandbox, SpawnSpec, ToolContext
 from quire.protocol.policy import SandboxPolicy
-from quire.tools.environment import EnvironmentPolicy, command_environment, inherited
-from quire.tools.login_capture import is_complete
+from quire.tools.environment import EnvironmentPolicy, command_environment, inherited, permitted
+from quire.tools.login_capture import LoginEffect, is_complete
 from quire.tools.login_repair import REPAIR, repair_script
 from quire.tools.login_shell import LoginShell
 
@@ -38,6 +38,7 @@ class CommandShell:
         self._path_prefix = path_prefix
         self._cache = cache
         self._logins: dict[str, LoginShell] = {}
+        self._after_login: dict[str, dict[str, str]] = {}
 
     def launch(
         self, displayed: tuple[str, ...], call_id: str, ctx: ToolContext
@@ -49,15 +50,11 @@ class CommandShell:
         offline = not ctx.turn.sandbox.full_network
         if flag != "-lc" or not self._policy.allow_login:
             return (shell, "-c", script), self._environment(self._variables, call_id, offline)
-        login = self._login(shell)
-        effect = login.effect()
-        prelude = login.prelude() if effect and effect.prelude else None
+        effect = self._login(shell).effect()
+        prelude = self._login(shell).prelude() if effect and effect.prelude else None
         if effect is None or (effect.prelude and prelude is None):
             return self._real_login(shell, script, call_id, offline)
-        changed = {**self._variables, **effect.exported}
-        for name in effect.removed:
-            changed.pop(name, None)
-        environment = self._environment(changed, call_id, offline)
+        environment = self._environment(self._changed(shell, effect), call_id, offline)
         if prelude is not None:
             environment["BASH_ENV"] = prelude
         return (shell, "-c", script), environment
@@ -87,6 +84,15 @@ class CommandShell:
         if shell not in self._logins:
             self._logins[shell] = LoginShell(shell, self._variables, self._cache)
         return self._logins[shell]
+
+    def _changed(self, shell: str, effect: LoginEffect) -> dict[str, str]:
+        """What profile files make of the inherited variables, as far as commands may see it."""
+        if shell not in self._after_login:
+            changed = {**self._variables, **effect.exported}
+            for name in effect.removed:
+                changed.pop(name, None)
+            self._after_login[shell] = permitted(self._policy, changed)
+        return self._after_login[shell]
 
     def _environment(
         self, variables: Mapping[str, str], call_id: str, offline: bool

@@ -82,9 +82,9 @@ def command_environment(
     path_prefix: str | None,
 ) -> dict[str, str]:
     """The whole environment of one command. `variables` is what `inherited` gave, or what a login
-    shell made of it; `path_prefix` is a folder to find programs in before all others."""
-    environment = permitted(policy, variables)
-    environment |= OUTPUT
+    shell made of it and `permitted` left; `path_prefix` is a folder to find programs in before all
+    others."""
+    environment = {**variables, **OUTPUT}
     environment["SHLVL"] = str(_shell_level(variables.get("SHLVL", "")))
     environment.setdefault("TERM", "dumb")
     only = policy.include_only

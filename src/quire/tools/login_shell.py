@@ -56,6 +56,7 @@ class LoginShell:
         self._fingerprint = _fingerprint(shell, variables)
         self._looked = False
         self._entry: _Entry | None = None
+        self._prelude: tuple[str, bytes] | None = None
 
     @property
     def foreseeable(self) -> bool:
@@ -73,9 +74,8 @@ class LoginShell:
         """What the files do; None while nobody knows. A kept answer is checked against the files
         when it is first read, afterwards it holds for this process."""
         if not self._looked:
-            self._looked = True
-            if self.foreseeable:
-                self._entry = self._without_files() or self._kept()
+            found = (self._without_files() or self._kept()) if self.foreseeable else None
+            self._know(found, secrets=False)
         return None if self._entry is None else self._entry.effect
 
     def accept(self, output: bytes) -> None:
@@ -85,7 +85,7 @@ class LoginShell:
             return
         effect, sourced = found
         tracked = dict.fromkeys((*self._profiles(), *sourced))
-        self._entry = _Entry(
+        entry = _Entry(
             version=_VERSION,
             fingerprint=self._fingerprint,
             taken=time.time(),
@@ -93,21 +93,27 @@ class LoginShell:
             present=tuple(v for v in effect.exported.values() if _names_a_path(v)),
             effect=effect,
         )
-        self._looked = True
-        if not _holds_secrets(effect, self._variables):
-            self._keep(self._entry)
+        secrets = _holds_secrets(effect, self._variables)
+        self._know(entry, secrets)
+        if not secrets:
+            self._keep(entry)
 
     def prelude(self) -> str | None:
         """A file with the effect's `prelude`, for `BASH_ENV`; None when it cannot be written."""
-        entry = self._entry
-        if entry is None or self._cache is None:
+        if self._entry is None or self._prelude is None:
             return None
-        if _holds_secrets(entry.effect, self._variables):
-            return None
-        path = os.path.join(self._cache, f"login-{self._fingerprint}-{crc32(_text(entry)):08x}.sh")
-        if not os.path.exists(path) and not _write(path, b"unset BASH_ENV\n" + _text(entry)):
-            return None
-        return path
+        path, text = self._prelude
+        return path if os.path.exists(path) or _write(path, text) else None
+
+    def _know(self, entry: _Entry | None, secrets: bool) -> None:
+        """Take an answer; `secrets` says that it must not be written down."""
+        self._looked = True
+        self._entry = entry
+        if entry is None or self._cache is None or secrets:
+            return
+        text = f"unset BASH_ENV\n{entry.effect.prelude}\n".encode("utf-8", "surrogateescape")
+        name = f"login-{self._fingerprint}-{crc32(text):08x}.sh"
+        self._prelude = (os.path.join(self._cache, name), text)
 
     def _profiles(self) -> list[str]:
         home = self._variables["HOME"]
@@ -195,10 +201,6 @@ def _holds_secrets(effect: LoginEffect, variables: Mapping[str, str]) -> bool:
         for name, value in variables.items()
         if matches_any(SECRET_PATTERNS, name)
     )
-
-
-def _text(entry: _Entry) -> bytes:
-    return entry.effect.prelude.encode("utf-8", "surrogateescape") + b"\n"
 
 
 def _write(path: str, data: bytes) -> bool:
