@@ -6,6 +6,7 @@ wrong use. Files that come before a failing hunk stay changed. Imports little: m
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from quire.tools.patch_apply import NOTHING_DONE, ApplyError, apply_in_order, summary
@@ -52,6 +53,8 @@ def _patch_text(argv: list[str]) -> str | None:
     except UnicodeDecodeError:
         reason = "stream did not contain valid UTF-8"
     except OSError as error:
+        if error.errno == errno.EBADF:  # closed, or open for writing only
+            return None
         reason = f"{error.strerror} (os error {error.errno})"
     raise _UsageError(f"Failed to read PATCH from stdin.\n{reason}", 1)
 

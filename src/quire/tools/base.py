@@ -53,7 +53,7 @@ def decode_arguments(
     """
     try:
         return msgspec.json.decode(text, type=struct_type)
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         from quire.tools.argument_errors import explain
 
         cause = explain(struct_type, text, root) or str(error)

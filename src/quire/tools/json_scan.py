@@ -20,7 +20,7 @@ _ESCAPES = {
     ord("t"): "\t",
 }
 _IDENTIFIERS = {"t": b"true", "f": b"false", "n": b"null"}
-_DEEPEST = 127
+_DONE = object()
 
 
 class JsonFault(Exception):
@@ -115,28 +115,30 @@ class JsonScanner:
     def _enter(self) -> None:
         self._at += 1
         self._depth += 1
-        if self._depth > _DEEPEST:
-            self.fail("recursion limit exceeded")
 
     def _leave(self) -> None:
         self._at += 1
         self._depth -= 1
 
     def skip_value(self) -> None:
-        """Read one value of any type."""
-        first = self.peek_value()
-        if first == "{":
-            for _ in self.members():
-                self.skip_value()
-        elif first == "[":
-            for _ in self.elements():
-                self.skip_value()
-        elif first == '"':
-            self.string(lenient=True)
-        elif first in _IDENTIFIERS:
-            self._identifier(_IDENTIFIERS[first])
-        else:
-            self.number()
+        """Read one value of any type, however deep."""
+        opened: list[Iterator[object]] = []
+        while True:
+            first = self.peek_value()
+            if first == "{":
+                opened.append(self.members())
+            elif first == "[":
+                opened.append(self.elements())
+            elif first == '"':
+                self.string(lenient=True)
+            elif first in _IDENTIFIERS:
+                self._identifier(_IDENTIFIERS[first])
+            else:
+                self.number()
+            while opened and next(opened[-1], _DONE) is _DONE:
+                opened.pop()
+            if not opened:
+                return
 
     def end(self) -> None:
         """Nothing but white space may follow."""
