@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from quire.protocol.rpc import ThreadForkParams, ThreadResumeParams, ThreadStartParams
     from quire.server.threads import Opened
     from quire.tools.base import Tool
+    from quire.tools.command_shell import CommandShell
+    from quire.tools.launch import LearningShell
     from quire.tools.sessions import Sessions
 
 OFFLINE = "offline"
@@ -220,14 +222,16 @@ class Opener:
         from quire.core.admit import Facts
         from quire.core.gate import Gate
         from quire.core.thread import Ports, Thread
+        from quire.tools.launch import LearningShell
         from quire.tools.registry import Registry
         from quire.tools.sessions import Sessions
 
         sessions = Sessions(self._app.sandbox)
+        shell = LearningShell(self._shell(thread_id), self._app.sandbox)
         return Thread(
             Ports(
                 model=self._model(),
-                tools=Registry(self._tools(sessions, thread_id), sessions),
+                tools=Registry(self._tools(sessions, shell), (shell, sessions)),
                 rollout=rollout,
                 gate=Gate(Facts(forced_rm=has_forced_rm, writable=self._writable)),
                 clock=self._clock,
@@ -250,15 +254,35 @@ class Opener:
             ca_certificate=choice.ca_certificate,
         )
 
-    def _tools(self, sessions: Sessions, thread_id: str) -> list[Tool]:
+    def _shell(self, thread_id: str) -> CommandShell:
+        from quire.tools.command_shell import CommandShell
+        from quire.tools.environment import EnvironmentPolicy
+        from quire.tools.shims import shim_folder
+
+        config, home = self._config, self._setup.home
+        policy = config.shell_environment_policy
+        return CommandShell(
+            EnvironmentPolicy(
+                inherit=policy.inherit,
+                ignore_default_excludes=policy.ignore_default_excludes,
+                exclude=policy.exclude,
+                include_only=policy.include_only,
+                set=policy.set,
+                model_keys=key_variables(self._app.choice.provider),
+                allow_login=config.allow_login_shell,
+            ),
+            self._setup.env,
+            thread_id,
+            path_prefix=shim_folder(home),
+            cache=os.path.join(home, "cache"),
+        )
+
+    def _tools(self, sessions: Sessions, shell: LearningShell) -> list[Tool]:
         from quire.tools.apply_patch import ApplyPatch
         from quire.tools.exec_command import ExecCommand
-        from quire.tools.launch import ShellLauncher
         from quire.tools.write_stdin import WriteStdin
 
         config, choice = self._config, self._app.choice
-        hidden = (choice.provider.env_key,) if choice.provider and choice.provider.env_key else ()
-        shell = ShellLauncher(config, self._setup.env, self._setup.home, thread_id, hidden)
         tools: list[Tool] = [
             ExecCommand(sessions, shell),
             WriteStdin(sessions, config.background_terminal_max_timeout),
@@ -345,6 +369,14 @@ class Opener:
             warnings=(*self._warnings, *warnings),
         )
         return Opened(thread, info, context)
+
+
+def key_variables(provider: ProviderConfig | None) -> tuple[str, ...]:
+    """The variables that hold what only the model's endpoint may see."""
+    if provider is None:
+        return KEY_VARIABLES
+    own = (provider.env_key, *provider.env_http_headers.values())
+    return (*KEY_VARIABLES, *(name for name in own if name))
 
 
 def read_text(path: str, key: str) -> str:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from quire.core.errors import ToolError
 from quire.core.ports import Invocation
 from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
 from quire.tools.base import Tool
-from quire.tools.sessions import Sessions
+
+
+class Resource(Protocol):
+    async def aclose(self) -> None:
+        """End it. Never raises."""
+        ...
 
 
 class Registry:
     """The `ToolSet` of a thread. The specs are encoded once and never change."""
 
-    def __init__(self, tools: Sequence[Tool], sessions: Sessions) -> None:
+    def __init__(self, tools: Sequence[Tool], resources: Sequence[Resource] = ()) -> None:
+        """`resources` are what the tools share; they end with the thread, in this order."""
         self._tools = {tool.name: tool for tool in tools}
-        self._sessions = sessions
+        self._resources = resources
         self._specs = b"[" + b",".join(tool.spec() for tool in tools) + b"]"
 
     @property
@@ -33,4 +40,5 @@ class Registry:
         return tool.prepare(call, ctx)
 
     async def aclose(self) -> None:
-        await self._sessions.aclose()
+        for resource in self._resources:
+            await resource.aclose()
