@@ -44,7 +44,7 @@ def test_an_unknown_command(place: Place) -> None:
 
 
 def test_broken_toml(place: Place) -> None:
-    place.configure("http://127.0.0.1:9/v1", more="oops = [1,\n")
+    place.configure("http://127.0.0.1:9/v1", more="oops = = 1\n")
     result = place.exec("x")
     assert result.code == 1
     result.assert_one_line("config.toml", "line")
