@@ -1,0 +1,1 @@
+"""What people and projects add: instructions now; skills, hooks and servers later."""
