@@ -33,14 +33,14 @@ from quire.rollout.locks import WriterLock
 home, thread, log = sys.argv[1:]
 taken = 0
 deadline = time.monotonic() + 20
-while taken < 40 and time.monotonic() < deadline:
+while taken < 150 and time.monotonic() < deadline:
     try:
         lock = WriterLock(home, thread)
     except UsageError:
-        time.sleep(0.0005)
         continue
     with open(log, "a", buffering=1) as file:
         file.write("in\\n")
+        time.sleep(0.0003)
         file.write("out\\n")
     lock.release()
     taken += 1
@@ -122,8 +122,8 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     log = tmp_path / "log"
     writers = [python(CONTEND, str(tmp_path), THREAD, str(log)) for _ in range(3)]
     results = [writer.communicate()[0].strip() for writer in writers]
-    assert results == ["40"] * 3
-    assert log.read_text() == "in\nout\n" * 120
+    assert results == ["150"] * 3
+    assert log.read_text() == "in\nout\n" * 450
 
 
 def test_one_process_is_two_writers_too(tmp_path: Path) -> None:

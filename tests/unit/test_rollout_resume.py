@@ -271,6 +271,15 @@ def test_a_fork_of_codex_brings_the_history_of_its_origin() -> None:
     assert [json.loads(bytes(raw))["role"] for raw in after[len(before) :]] == ["user", "assistant"]
 
 
+def test_a_fork_does_not_see_what_its_origin_did_later(tmp_path: Path) -> None:
+    later = tmp_path / "later.jsonl"
+    _, lines = encode(LineState(THREAD, ordinal=66), message("later"), 1.0)
+    later.write_bytes((SAMPLES / "codex-0.169.jsonl").read_bytes() + lines)
+    path = str(SAMPLES / "codex-0.169-fork.jsonl")
+    assert len(load(str(later)).records) == len(load(str(find_sample(THREAD))).records) + 1
+    assert load(path, lambda thread_id: str(later)).records == load(path, find_sample).records
+
+
 def test_a_fork_of_codex_whose_origin_is_gone_says_so() -> None:
     with pytest.raises(RolloutError, match=r"continues thread 01a1f874.*put it beside this one"):
         load(str(SAMPLES / "codex-0.169-fork.jsonl"), lambda thread_id: None)
