@@ -1,0 +1,269 @@
+"""Test cases of any framework as things that can be run again and again, and their collection."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import importlib.util
+import inspect
+import os
+import re
+import sys
+import traceback
+import unittest
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import ClassVar, NamedTuple, Protocol
+
+PLACE = r'File "([^"]+)", line (\d+)|^(\S+\.py):(\d+): '
+ERROR = r"(?:E\s+)?([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)): ?(.*)"
+
+
+class Case(Protocol):
+    """One test. `run` raises whatever makes it fail; it can be called many times."""
+
+    id: str
+    file: str
+
+    def run(self) -> None: ...
+
+
+class Broken(NamedTuple):
+    """A test module that cannot be loaded. `frames` are (absolute path, line), outermost first."""
+
+    id: str
+    error: str
+    message: str
+    frames: list[tuple[str, int]]
+
+
+class Collected(NamedTuple):
+    cases: list[Case]
+    broken: list[Broken]
+
+
+class Plan(NamedTuple):
+    """Which tests to collect and how: `framework` is pytest, unittest or plain; `start` and `top`
+    are unittest's discovery folders; `files` are the test files of plain projects."""
+
+    root: str
+    framework: str
+    start: str
+    top: str
+    files: tuple[str, ...]
+
+
+def collect(plan: Plan, then: Callable[[Collected], None]) -> None:
+    """Load the tests and call `then` while they are alive (pytest's end with its session)."""
+    if plan.framework == "pytest":
+        from .pytest_cases import collect_pytest
+
+        collect_pytest(plan.root, then)
+    elif plan.framework == "unittest":
+        then(_collect_unittest(plan))
+    else:
+        then(_collect_plain(plan))
+
+
+# --- unittest ------------------------------------------------------------------------------
+
+
+class _Recorder(unittest.TestResult):
+    """Keeps the first failure and formats nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: BaseException | None = None
+
+    def addError(self, test: unittest.TestCase, err: object) -> None:
+        self._keep(err)
+
+    def addFailure(self, test: unittest.TestCase, err: object) -> None:
+        self._keep(err)
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: object) -> None:
+        self._keep(err)
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        self.error = self.error or unittest.SkipTest(reason)
+
+    def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
+        self.error = self.error or AssertionError("unexpected success")
+
+    def _keep(self, err: object) -> None:
+        if self.error is None and isinstance(err, tuple) and isinstance(err[1], BaseException):
+            self.error = err[1]
+
+
+class UnittestCase:
+    """Class fixtures run around each test where a class has its own; module fixtures run once in
+    each process."""
+
+    _modules_ready: ClassVar[set[str]] = set()
+
+    def __init__(self, test: unittest.TestCase, file: str, name: str) -> None:
+        self._test = test
+        self.id = name
+        self.file = file
+        default = unittest.TestCase
+        own = type(test)
+        self._class_fixtures = (
+            own.setUpClass.__func__ is not default.setUpClass.__func__
+            or own.tearDownClass.__func__ is not default.tearDownClass.__func__
+        )
+
+    def run(self) -> None:
+        self._set_up_module()
+        own = type(self._test)
+        if self._class_fixtures:
+            own.setUpClass()
+        try:
+            result = _Recorder()
+            copy.copy(self._test).run(result)
+            if result.error is not None:
+                raise result.error
+        finally:
+            if self._class_fixtures:
+                own.tearDownClass()
+                own.doClassCleanups()
+
+    def _set_up_module(self) -> None:
+        name = type(self._test).__module__
+        if name in self._modules_ready:
+            return
+        self._modules_ready.add(name)
+        set_up = vars(sys.modules[name]).get("setUpModule") if name in sys.modules else None
+        if callable(set_up):
+            set_up()
+
+
+def _flattened(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from _flattened(test)
+        else:
+            yield test
+
+
+def _collect_unittest(plan: Plan) -> Collected:
+    loader = unittest.TestLoader()
+    suite = loader.discover(plan.start, top_level_dir=plan.top)
+    found = Collected([], [])
+    for test in _flattened(suite):
+        _add_unittest(test, plan.root, found)
+    return found
+
+
+def _add_unittest(test: unittest.TestCase, root: str, found: Collected) -> None:
+    if type(test).__module__ != "unittest.loader":
+        module = sys.modules.get(type(test).__module__)
+        file = relative(root, (module.__file__ if module else None) or "")
+        found.cases.append(UnittestCase(test, file, test.id()))
+        return
+    result = _Recorder()
+    test.run(result)
+    if result.error is not None and not isinstance(result.error, unittest.SkipTest):
+        found.broken.append(broken_from_text(test.id(), str(result.error)))
+
+
+# --- plain functions, for projects whose interpreter has no pytest --------------------------
+
+
+class FunctionCase:
+    """A test function, or a method of a test class (made anew for each run)."""
+
+    def __init__(self, name: str, file: str, function: Callable[[], object]) -> None:
+        self.id = name
+        self.file = file
+        self._function = function
+
+    def run(self) -> None:
+        self._function()
+
+
+def _collect_plain(plan: Plan) -> Collected:
+    found = Collected([], [])
+    for file in plan.files:
+        folder = os.path.join(plan.root, os.path.dirname(file))
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        module = _load(file, plan.root, found)
+        if module is None:
+            continue
+        for name, value in list(vars(module).items()):
+            if inspect.isclass(value) and issubclass(value, unittest.TestCase):
+                tests = unittest.defaultTestLoader.loadTestsFromTestCase(value)
+                for test in _flattened(tests):
+                    _add_unittest(test, plan.root, found)
+            elif name.startswith("test") and inspect.isfunction(value):
+                _add_function(f"{file}::{name}", file, value, found)
+            elif name.startswith("Test") and inspect.isclass(value):
+                _add_methods(f"{file}::{name}", file, value, found)
+    return found
+
+
+def _load(file: str, root: str, found: Collected) -> ModuleType | None:
+    name = os.path.basename(file)[:-3]
+    spec = importlib.util.spec_from_file_location(name, os.path.join(root, file))
+    if spec is None or spec.loader is None:
+        return None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    from .limits import attempt
+
+    outcome = attempt(lambda: spec.loader and spec.loader.exec_module(module), 20.0)
+    if outcome.error is None:
+        return module
+    text = "".join(traceback.format_exception(None, outcome.error, outcome.trace))
+    found.broken.append(broken_from_text(file, text))
+    return None
+
+
+def _add_function(name: str, file: str, function: Callable[[], object], found: Collected) -> None:
+    needed = [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+    if needed:
+        message = f"No module named 'pytest' (fixtures: {', '.join(needed)})"
+        found.broken.append(Broken(name, "ModuleNotFoundError", message, []))
+    else:
+        found.cases.append(FunctionCase(name, file, function))
+
+
+def _add_methods(name: str, file: str, owner: type, found: Collected) -> None:
+    for method in sorted(n for n in dir(owner) if n.startswith("test")):
+
+        def run(method: str = method) -> None:
+            instance = owner()
+            for step in ("setup_method", method, "teardown_method"):
+                bound = getattr(instance, step, None)
+                if callable(bound):
+                    bound()
+
+        found.cases.append(FunctionCase(f"{name}::{method}", file, run))
+
+
+# --- shared --------------------------------------------------------------------------------
+
+
+def relative(root: str, path: str) -> str:
+    """A path below `root` with slashes; empty when it lies elsewhere."""
+    absolute = os.path.realpath(path) if path else ""
+    prefix = os.path.join(os.path.realpath(root), "")
+    return absolute[len(prefix) :].replace(os.sep, "/") if absolute.startswith(prefix) else ""
+
+
+def broken_from_text(name: str, text: str) -> Broken:
+    """From a printed traceback: the last line that names an error, and the places."""
+    frames = [
+        (match.group(1) or match.group(3), int(match.group(2) or match.group(4)))
+        for match in re.finditer(PLACE, text, re.MULTILINE)
+    ]
+    error, message = "ImportError", text.strip().rsplit("\n", 1)[-1]
+    for line in text.split("\n"):
+        match = re.match(ERROR, line)
+        if match:
+            error, message = match.group(1), match.group(2)
+    return Broken(name, error, message, frames)

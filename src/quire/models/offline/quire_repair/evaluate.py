@@ -1,0 +1,136 @@
+"""Try one candidate against the tests, inside a process that has them loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import CodeType
+from typing import NamedTuple
+
+from .baseline import Fact
+from .cases import Case
+from .limits import PASS, SKIP, TIMEOUT, attempt
+from .live import Live, State
+from .sources import Edit, Source
+
+WRONG, RIGHT, LATE, INVALID, SAME, STUCK = range(6)
+"""Fails a test; passes all; ran out of time; no code; seen before; blocks or kills its process."""
+
+QUICK = 0.015
+LIMITS = (0.08, 0.3, 2.0, 8.0)
+"""CPU seconds for a case at each level; the first failing case gets `QUICK` at level 0. Cases get
+`FACTOR` times what they take now where that is more."""
+
+FACTOR = 8.0
+
+
+class Verdict(NamedTuple):
+    """`fixed` are the failing cases that pass now; `cpu` is that of all cases run."""
+
+    status: int
+    fixed: tuple[int, ...]
+    cpu: float
+
+
+class Goal(NamedTuple):
+    """Cases by index. `partly` asks only that some failing case passes and none breaks."""
+
+    failing: tuple[int, ...]
+    passing: tuple[int, ...]
+    partly: bool = False
+
+
+class Evaluator:
+    """Lives in a worker. The failing cases come first; the one that rejected last goes ahead."""
+
+    def __init__(
+        self, cases: list[Case], facts: dict[int, Fact], sources: dict[str, Source], live: Live
+    ) -> None:
+        self._cases = cases
+        self._facts = facts
+        self._sources = sources
+        self._live = live
+        self._seen: set[tuple[str, int, object]] = set()
+        self._units: set[tuple[str, int]] = set()
+        self._state: State | None = None
+        self.beat: Callable[[], object] = time.monotonic
+
+    def prepare(self, root: str) -> None:
+        """Once, in the worker: remember the state that each candidate starts from."""
+        self._state = State(root)
+
+    def try_edits(self, edits: list[Edit], goal: Goal, level: int) -> Verdict:
+        """Swap, run, restore. All edits lie in functions that are live here. `level` is one of
+        `LIMITS`."""
+        try:
+            for path, unit in dict.fromkeys((e.path, e.unit) for e in edits):
+                source = self._sources[path]
+                mine = [e for e in edits if (e.path, e.unit) == (path, unit)]
+                code = self._live.swap(source, source.units[unit], mine)
+                if code is None:
+                    return Verdict(INVALID, (), 0.0)
+                if len(edits) == 1 and self._is_known(path, unit, code):
+                    return Verdict(SAME, (), 0.0)
+            return self._run(goal, level)
+        finally:
+            self._live.restore()
+            if self._state is not None:
+                self._state.restore()
+
+    def is_clean(self, passing: tuple[int, ...]) -> bool:
+        """The unchanged code still passes: no candidate left anything behind."""
+        return all(
+            attempt(self._cases[i].run, self._limit(i, 1)).status in (PASS, SKIP) for i in passing
+        )
+
+    def _is_known(self, path: str, unit: int, code: CodeType) -> bool:
+        if (path, unit) not in self._units:
+            self._units.add((path, unit))
+            source = self._sources[path]
+            original = source.compile_unit(source.units[unit], [])
+            if original is not None:
+                self._seen.add((path, unit, fingerprint(original)))
+        key = (path, unit, fingerprint(code))
+        known = key in self._seen
+        self._seen.add(key)
+        return known
+
+    def _run(self, goal: Goal, level: int) -> Verdict:
+        fixed: list[int] = []
+        cpu, late = 0.0, False
+        for number, index in enumerate(goal.failing):
+            self.beat()
+            first = level == 0 and number == 0
+            outcome = attempt(self._cases[index].run, self._limit(index, level, first))
+            cpu += outcome.cpu
+            if outcome.status == PASS:
+                fixed.append(index)
+            elif outcome.status == TIMEOUT:
+                late = True
+            if outcome.status != PASS and not goal.partly:
+                return Verdict(LATE if late else WRONG, tuple(fixed), cpu)
+        if not fixed:
+            return Verdict(LATE if late else WRONG, (), cpu)
+        for index in goal.passing:
+            self.beat()
+            outcome = attempt(self._cases[index].run, self._limit(index, level))
+            cpu += outcome.cpu
+            if outcome.status not in (PASS, SKIP):
+                status = LATE if outcome.status == TIMEOUT else WRONG
+                return Verdict(status, tuple(fixed), cpu)
+        return Verdict(RIGHT, tuple(fixed), cpu)
+
+    def _limit(self, index: int, level: int, first: bool = False) -> float:
+        fact = self._facts[index]
+        floor = QUICK if first else LIMITS[level]
+        return floor if fact.status == TIMEOUT else max(floor, FACTOR * fact.cpu)
+
+
+def fingerprint(code: CodeType) -> tuple[object, ...]:
+    """Equal for code that does the same step by step, wherever it stands."""
+    constants = tuple(
+        fingerprint(c) if isinstance(c, CodeType) else (type(c).__name__, repr(c))
+        for c in code.co_consts
+    )
+    names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+    return (code.co_code, constants, names, code.co_flags, code.co_argcount)

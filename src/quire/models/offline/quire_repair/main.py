@@ -1,0 +1,86 @@
+"""The commands: `look` surveys a project, `test` runs its tests, `search` repairs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+USAGE = "usage: search_main.py look | test | search [--option value ...]"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command in the current directory. One line of the output is a JSON object; what
+    comes after it is its short form for people."""
+    options = _options(arguments[1:])
+    if not arguments or options is None:
+        print(USAGE, file=sys.stderr)
+        return 2
+    root = os.getcwd()
+    if arguments[0] == "look":
+        from .look import look
+
+        return look(root, sys.executable)
+    if arguments[0] in ("search", "test"):
+        _fix_hash_seed()
+        return _run(arguments[0], root, options)
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+def _run(command: str, root: str, options: dict[str, str]) -> int:
+    from .cases import Plan
+
+    plan = Plan(
+        root=root,
+        framework=options.get("framework", "unittest"),
+        start=options.get("start", "."),
+        top=options.get("top", "."),
+        files=tuple(name for name in options.get("files", "").split(os.pathsep) if name),
+    )
+    sys.path[:0] = [p for p in options.get("path", "").split(os.pathsep) if p]
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    sys.dont_write_bytecode = True
+    output = os.dup(1)
+
+    def report(text: str) -> None:
+        os.write(output, (text + "\n").encode())
+
+    if plan.framework == "pytest":
+        from . import pytest_cases as pytest_cases
+    from .account import told
+    from .limits import install_timer, silence
+    from .search import Settings, search
+    from .testrun import run_tests
+
+    install_timer()
+    silence()
+    if command == "test":
+        result = run_tests(plan, report)
+    else:
+        result = search(Settings(plan, float(options.get("max-seconds", "60")), report))
+    report(json.dumps(result))
+    for line in told(result):
+        report(line)
+    return 0 if result["status"] in ("repaired", "nothing_fails") else 1
+
+
+def _options(arguments: list[str]) -> dict[str, str] | None:
+    """`--name value` pairs."""
+    found: dict[str, str] = {}
+    position = 0
+    while position < len(arguments):
+        name = arguments[position]
+        if not name.startswith("--") or position + 1 >= len(arguments):
+            return None
+        found[name[2:]] = arguments[position + 1]
+        position += 2
+    return found
+
+
+def _fix_hash_seed() -> None:
+    """Start this program anew with a fixed order of sets, so that it always finds the same."""
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        os.execve(sys.executable, [sys.executable, "-B", *sys.argv], environment)

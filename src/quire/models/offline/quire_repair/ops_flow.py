@@ -1,0 +1,363 @@
+"""Edits of statements: returns, assignments, order and nesting, guards, exceptions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from .ops_values import condition_atoms
+from .sites import Proposal, Site, base_type, is_numeric
+from .sources import blocks
+
+JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+INITIAL = ("0", "1", "-1", "[]", "{}", "''", "None", "set()", "True", "False", "float('inf')")
+AUGMENTED: dict[type[ast.operator], str] = {
+    ast.Add: "+=",
+    ast.Sub: "-=",
+    ast.Mult: "*=",
+    ast.FloorDiv: "//=",
+    ast.Div: "/=",
+}
+
+
+def returned(site: Site) -> Iterator[Proposal]:
+    """A value that is computed and not returned; a return that should yield, and back."""
+    node = site.node
+    if isinstance(node, ast.Expr) and isinstance(node.value, (ast.Yield, ast.YieldFrom)):
+        yield from _yielded(site, node.value)
+    elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
+        start = site.span()[0]
+        yield Proposal(start, start, "return ", "missing return", 1.7)
+        if isinstance(node.value, ast.Call):
+            yield Proposal(start, start, "yield from ", "missing yield", 2.6)
+    elif isinstance(node, ast.Return) and node.value is None:
+        for text in site.scope.locals:
+            if text != "self":
+                yield site.replace(f"return {text}", "returned value", 2.0, tight=True)
+    elif isinstance(node, ast.Return) and node.value is not None:
+        for text in ("None", "True", "False", "[]", "0", "''"):
+            if text != site.src(node.value):
+                start, end = site.source.span(node.value)
+                yield Proposal(start, end, text, "returned value", 2.5)
+
+
+def _yielded(site: Site, node: ast.Yield | ast.YieldFrom) -> Iterator[Proposal]:
+    if node.value is None:
+        return
+    start, value = site.source.span(node)[0], site.source.span(node.value)[0]
+    word = "yield " if isinstance(node, ast.YieldFrom) else "yield from "
+    yield Proposal(start, value, word, "yield", 1.5)
+
+
+def assigned(site: Site) -> Iterator[Proposal]:
+    """`=` for `+=`, other augmented operators, other initial values, swapped tuples."""
+    node = site.node
+    if isinstance(node, ast.AugAssign):
+        symbol = AUGMENTED.get(type(node.op))
+        start = site.source.span(node.target)[1]
+        end = site.source.span(node.value)[0]
+        between = site.source.text[start:end]
+        if symbol is not None and symbol in between:
+            at = start + between.index(symbol)
+            for other, prior in (("+=", 1.2), ("-=", 1.2), ("=", 1.6), ("*=", 1.8), ("//=", 2.2)):
+                if other != symbol:
+                    yield Proposal(at, at + len(symbol), other, "assignment", prior)
+    elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+        target, value = node.targets[0], node.value
+        end, begin = site.source.span(target)[1], site.source.span(value)[0]
+        at = site.source.text.find("=", end, begin)
+        if at >= 0 and not isinstance(target, ast.Tuple):
+            for other, prior in (("+=", 1.7), ("-=", 2.2)):
+                yield Proposal(at, at + 1, other, "assignment", prior)
+        start, stop = site.source.span(value)
+        own = site.src(value)
+        if isinstance(value, ast.Constant) or own in INITIAL:
+            for text in (*INITIAL, *site.scope.own):
+                if text != own:
+                    yield Proposal(start, stop, text, "initial value", 2.2)
+        for pair in (value, target):
+            if isinstance(pair, ast.Tuple) and len(pair.elts) == 2:
+                text = f"{site.src(pair.elts[1])}, {site.src(pair.elts[0])}"
+                yield Proposal(*_tuple_span(site, pair), text, "swapped values", 1.8)
+
+
+def _tuple_span(site: Site, node: ast.Tuple) -> tuple[int, int]:
+    return site.source.span(node.elts[0])[0], site.source.span(node.elts[-1])[1]
+
+
+def jump(site: Site) -> Iterator[Proposal]:
+    """`break` for `continue`, and other ways to leave a loop."""
+    node = site.node
+    if isinstance(node, ast.Break):
+        yield from (site.replace(t, "jump", 1.6, True) for t in ("continue", "return", "pass"))
+    elif isinstance(node, ast.Continue):
+        yield from (site.replace(t, "jump", 1.6, True) for t in ("break", "pass"))
+    elif isinstance(node, ast.Pass):
+        yield from (site.replace(t, "jump", 2.2, True) for t in ("continue", "break", "return"))
+
+
+def branch(site: Site) -> Iterator[Proposal]:
+    """`while` for `if`, `if` for `elif`, and back."""
+    node = site.node
+    if not isinstance(node, (ast.If, ast.While)):
+        return
+    start = site.span()[0]
+    word = "elif" if site.source.text.startswith("elif", start) else "if"
+    if isinstance(node, ast.While):
+        yield Proposal(start, start + 5, "if", "loop for a branch", 2.3)
+        return
+    if word == "elif":
+        yield Proposal(start, start + 4, "if", "branch", 1.9)
+        return
+    if not node.orelse:
+        yield Proposal(start, start + 2, "while", "loop for a branch", 2.0)
+    block, number = _place(site)
+    if number > 0 and isinstance(block[number - 1], ast.If):
+        yield Proposal(start, start + 2, "elif", "branch", 1.9)
+
+
+def removed(site: Site) -> Iterator[Proposal]:
+    """A statement less."""
+    node = site.node
+    if not isinstance(node, ast.stmt) or isinstance(node, (*LOOPS, ast.FunctionDef, ast.ClassDef)):
+        return
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    block, _ = _place(site)
+    start, end = _whole_lines(site, node)
+    text = "" if len(block) > 1 else f"{site.source.indent_of(node.lineno)}pass\n"
+    prior = 1.9 if isinstance(node, JUMPS) else 2.2
+    if isinstance(node, ast.If):
+        prior = 2.4
+    if start < end and not site.source.text.startswith("elif", site.span()[0]):
+        yield Proposal(start, end, text, "removed statement", prior)
+
+
+def moved(site: Site) -> Iterator[Proposal]:
+    """A statement before its neighbour, out of its block, or into the block before it."""
+    node = site.node
+    if not isinstance(node, ast.stmt):
+        return
+    block, number = _place(site)
+    start, end = _whole_lines(site, node)
+    if start == end:
+        return
+    own = site.source.text[start:end]
+    if number + 1 < len(block):
+        after_start, after_end = _whole_lines(site, block[number + 1])
+        if after_start == end and not isinstance(block[number + 1], ast.FunctionDef):
+            text = site.source.text[after_start:after_end] + own
+            yield Proposal(start, after_end, _ended(text), "order of statements", 2.1)
+    parent = site.parent
+    outer_line = parent.lineno if isinstance(parent, ast.stmt) else 0
+    is_last = number == len(block) - 1
+    if outer_line and parent is not site.scope.node and is_last and number > 0:
+        _, outer_end = _whole_lines(site, parent) if isinstance(parent, ast.stmt) else (0, 0)
+        if outer_end == end:
+            text = _indented(own, site.source.indent_of(outer_line))
+            prior = 1.5 if isinstance(node, ast.Return) else 1.9
+            yield Proposal(start, end, text, "nesting", prior)
+    if number > 0:
+        inner = [b for b in blocks(block[number - 1]) if b]
+        if inner and inner[-1][-1].end_lineno == node.lineno - 1:
+            indent = site.source.indent_of(inner[-1][0].lineno)
+            yield Proposal(start, end, _indented(own, indent), "nesting", 1.9)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _indented(text: str, indent: str) -> str:
+    """Lines moved so that the first has this indentation."""
+    lines = text.split("\n")
+    old = len(lines[0]) - len(lines[0].lstrip())
+    moved = [indent + line[old:] if line.strip() else line for line in lines]
+    return "\n".join(moved)
+
+
+def inserted(site: Site) -> Iterator[Proposal]:
+    """A missing return at the end, a missing step of a loop, a statement copied from near by."""
+    node = site.node
+    if not isinstance(node, ast.stmt):
+        return
+    block, number = _place(site)
+    line = (node.end_lineno or node.lineno) + 1
+    end, indent = site.source.line_start(line), site.source.indent_of(node.lineno)
+    if site.source.text[end - 1 : end] != "\n":
+        return
+    last = number == len(block) - 1
+    if last and site.parent is site.scope.node and not isinstance(node, JUMPS):
+        for text in site.scope.locals:
+            if text != "self":
+                yield _line(end, f"{indent}return {text}\n", "missing return", 1.8)
+    if isinstance(site.parent, ast.While) and last:
+        yield from _loop_steps(site, site.parent, end, indent)
+    if isinstance(site.parent, (*LOOPS, ast.If)) and last and not isinstance(node, JUMPS):
+        for text in _ways_out(site):
+            yield _line(end, f"{indent}{text}\n", "missing jump", 2.6)
+    if not isinstance(node, JUMPS):
+        for text, names in _copies(site):
+            yield _line(end, f"{indent}{text}\n", "missing statement", 2.9)
+            for name in names:
+                inner = f"{indent}if {name}:\n{indent}{site.source.step}{text}\n"
+                yield _line(end, inner, "missing statement", 3.3)
+
+
+def _ways_out(site: Site) -> Iterator[str]:
+    if any(isinstance(parent, LOOPS) for parent in site.parents):
+        yield from ("break", "continue")
+    returns = (n for n in ast.walk(site.scope.node) if isinstance(n, ast.Return))
+    yield from dict.fromkeys(site.src(n) for n in returns if n.lineno == n.end_lineno)
+
+
+def _loop_steps(site: Site, loop: ast.While, end: int, indent: str) -> Iterator[Proposal]:
+    """Names of the condition that the body never changes come first."""
+    names = [n.id for n in ast.walk(loop.test) if isinstance(n, ast.Name)]
+    changed = {
+        n.id
+        for statement in loop.body
+        for n in ast.walk(statement)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    for name in dict.fromkeys(names):
+        if is_numeric(site.scope.name_types(name)):
+            prior = 1.7 if name not in changed else 2.5
+            for text in (f"{name} += 1", f"{name} -= 1", f"{name} //= 2"):
+                yield _line(end, f"{indent}{text}\n", "missing step", prior)
+
+
+def _copies(site: Site) -> Iterator[tuple[str, list[str]]]:
+    """Simple one-line statements of the function or, in a method, of its class, each with the
+    names of the function that it reads."""
+    where: ast.AST = site.scope.node
+    unit = site.scope.unit
+    if unit is not None and unit.classes:
+        for node in ast.walk(site.source.tree):
+            if isinstance(node, ast.ClassDef) and node.name == unit.classes[-1]:
+                where = node
+    kinds = (ast.Assign, ast.AugAssign, ast.Expr)
+    texts: dict[str, list[str]] = {}
+    for node in ast.walk(where):
+        if not isinstance(node, kinds) or node.lineno != node.end_lineno:
+            continue
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            read = (n.id for n in ast.walk(node.value) if isinstance(n, ast.Name))
+            names = [name for name in dict.fromkeys(read) if name in site.scope.locals]
+            texts[site.src(node)] = [name for name in names if name not in ("self", "cls")]
+    yield from list(texts.items())[:24]
+    for name in site.scope.own if unit is not None and unit.name == "__init__" else ():
+        yield f"self.{name} = {name}", []
+
+
+def guard(site: Site) -> Iterator[Proposal]:
+    """A special case that returns or raises early, before a statement."""
+    node = site.node
+    if not isinstance(node, ast.stmt) or site.scope.unit is None:
+        return
+    block, number = _place(site)
+    first = site.parent is site.scope.node and number == _first_statement(block)
+    in_loop = isinstance(site.parent, LOOPS) and number == 0
+    if not first and not in_loop:
+        return
+    start, indent = site.source.line_start(node.lineno), site.source.indent_of(node.lineno)
+    outcomes = list(_outcomes(site)) if first else [("continue", 0.0), ("break", 0.3)]
+    for atom, price in condition_atoms(site):
+        for outcome, more in outcomes:
+            text = f"{indent}if {atom}:\n{indent}{site.source.step}{outcome}\n"
+            prior = 2.5 + price + more - (0.3 if site.scope.known.crashes else 0.0)
+            yield _line(start, text, "missing guard", prior)
+
+
+def _first_statement(block: list[ast.stmt]) -> int:
+    """After the docstring."""
+    first = block[0]
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return 1 if is_text and len(block) > 1 else 0
+
+
+def _outcomes(site: Site) -> Iterator[tuple[str, float]]:
+    """What a guard may do, with its price: raise what the tests expect, return a plain value."""
+    for name in site.scope.known.mined.exceptions:
+        yield f'raise {name}("invalid value")', 0.0
+    returns = [n for n in ast.walk(site.scope.node) if isinstance(n, ast.Return)]
+    kinds = {base_type(t) for n in returns if n.value is not None for t in site.types(n.value)}
+    plain = {"list": "[]", "str": "''", "int": "0", "float": "0.0", "dict": "{}", "bool": "False"}
+    likely = [plain[k] for k in plain if k in kinds]
+    likely += ["True"] if "bool" in kinds else []
+    for text in likely:
+        yield f"return {text}", 0.1
+    for text in ("None", "0", "[]", "''", "False", *site.scope.own):
+        if text not in likely:
+            yield f"return {text}", 0.5
+    for text in dict.fromkeys(site.src(n) for n in returns if n.lineno == n.end_lineno):
+        yield text, 0.3
+
+
+def exception(site: Site) -> Iterator[Proposal]:
+    """Another exception raised or caught."""
+    node = site.node
+    if not isinstance(node, ast.Raise) or node.exc is None:
+        return
+    raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+    if not isinstance(raised, ast.Name):
+        return
+    start, end = site.source.span(raised)
+    common = ("ValueError", "TypeError", "KeyError", "IndexError", "RuntimeError")
+    for name in (*site.scope.known.mined.exceptions, *site.scope.classes, *common):
+        if name != raised.id:
+            prior = 1.6 if name in site.scope.known.mined.exceptions else 2.6
+            yield Proposal(start, end, name, "exception", prior)
+
+
+def caught(site: Site) -> Iterator[Proposal]:
+    """Another exception in an `except` line."""
+    node = site.node
+    if not isinstance(node, ast.Try):
+        return
+    for handler in node.handlers:
+        if isinstance(handler.type, ast.Name):
+            start, end = site.source.span(handler.type)
+            common = ("Exception", "ValueError", "KeyError", "IndexError", "TypeError")
+            for name in (*common, "AttributeError", "ZeroDivisionError", *site.scope.classes):
+                if name != handler.type.id:
+                    yield Proposal(start, end, name, "caught exception", 1.9)
+            text = f"({handler.type.id}, {{}})"
+            for name in ("ValueError", "KeyError", "IndexError", "TypeError"):
+                if name != handler.type.id:
+                    yield Proposal(start, end, text.format(name), "caught exception", 2.4)
+
+
+def _line(at: int, text: str, kind: str, prior: float) -> Proposal:
+    return Proposal(at, at, text, kind, prior)
+
+
+def _place(site: Site) -> tuple[list[ast.stmt], int]:
+    """The block a statement stands in and its number there."""
+    for block in blocks(site.parent):
+        for number, statement in enumerate(block):
+            if statement is site.node:
+                return block, number
+    return [site.statement], 0
+
+
+def _whole_lines(site: Site, node: ast.stmt) -> tuple[int, int]:
+    """The lines of a statement that has them for itself; an empty span for others."""
+    first = min([node.lineno, *(d.lineno for d in _decorators(node))])
+    start = site.source.line_start(first)
+    end = site.source.line_start((node.end_lineno or node.lineno) + 1)
+    text = site.source.text[start:end]
+    shares = ";" in text.split("\n")[-2:][0] if text else True
+    before = site.source.text[start : site.source.offset(node.lineno, node.col_offset)]
+    return (start, start) if shares or (before.strip() and first == node.lineno) else (start, end)
+
+
+def _decorators(node: ast.stmt) -> list[ast.expr]:
+    return node.decorator_list if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else []
+
+
+OPERATORS = (
+    *(returned, assigned, jump, branch, removed, moved, inserted, guard),
+    *(exception, caught),
+)

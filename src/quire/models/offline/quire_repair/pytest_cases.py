@@ -1,0 +1,164 @@
+"""Collect a project's tests with its own pytest, inside this process, and keep them alive."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import inspect
+import unittest
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .cases import Broken, Case, Collected, UnittestCase, broken_from_text, relative
+
+QUIET = [
+    "-q",
+    "--assert=plain",
+    "--capture=no",
+    "--continue-on-collection-errors",
+    *("-p", "no:cacheprovider"),
+    *("-p", "no:faulthandler"),
+    *("-p", "no:randomly"),
+]
+USAGE_ERROR = 4
+SIMPLE = (int, float, bool, str, bytes, type(None))
+
+
+class DirectCase:
+    """A test without fixtures: its function is called with fresh copies of its parameters."""
+
+    def __init__(self, item: pytest.Function, file: str, values: dict[str, Any]) -> None:
+        self.id = item.nodeid
+        self.file = file
+        self._function = _function_of(item)
+        self._owner = item.cls
+        self._values = values
+        self._plain = all(isinstance(value, SIMPLE) for value in values.values())
+
+    def run(self) -> None:
+        values = self._values if self._plain else copy.deepcopy(self._values)
+        if self._owner is None:
+            self._function(**values)
+        else:
+            self._function(self._owner(), **values)
+
+
+class ProtocolCase:
+    """A test that needs fixtures, marks or plugins: pytest's whole protocol for one item."""
+
+    def __init__(self, item: pytest.Item, file: str, watcher: _Watcher) -> None:
+        self.id = item.nodeid
+        self.file = file
+        self._item = item
+        self._watcher = watcher
+
+    def run(self) -> None:
+        self._watcher.error = None
+        self._item.ihook.pytest_runtest_protocol(item=self._item, nextitem=None)
+        if self._watcher.error is not None:
+            raise self._watcher.error
+
+
+class _Watcher:
+    """The plugin: takes over when collection is done, and keeps what each test raised."""
+
+    def __init__(self, root: str, then: Callable[[Collected], None]) -> None:
+        self._root = root
+        self._then = then
+        self.broken: list[Broken] = []
+        self.error: BaseException | None = None
+        self.called = False
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.broken.append(broken_from_text(report.nodeid, report.longreprtext))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            session.config.pluginmanager.unregister(terminal)
+        self.called = True
+        expected = [item for item in session.items if item.get_closest_marker("xfail") is None]
+        cases = [self.case(item) for item in expected]
+        self._then(Collected(cases, self.broken))
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> pytest.TestReport:
+        """Only what `ProtocolCase.run` and pytest's own steps need: no traceback is printed."""
+        raised = call.excinfo.value if call.excinfo is not None else None
+        if raised is not None and self.error is None:
+            self.error = raised
+        return pytest.TestReport(
+            nodeid=item.nodeid,
+            location=item.location,
+            keywords={},
+            outcome="passed" if raised is None else "failed",
+            longrepr=None,
+            when="call" if call.when == "collect" else call.when,
+        )
+
+    def case(self, item: pytest.Item) -> Case:
+        file = relative(self._root, str(item.path))
+        if isinstance(item, pytest.Function):
+            values = _direct_values(item)
+            if values is not None:
+                return DirectCase(item, file, values)
+            owner = item.cls
+            if owner is not None and issubclass(owner, unittest.TestCase) and _is_bare(item):
+                return UnittestCase(owner(item.name), file, item.nodeid)
+        return ProtocolCase(item, file, self)
+
+
+def _direct_values(item: pytest.Function) -> dict[str, Any] | None:
+    """The parameters of a test that needs nothing else, or None."""
+    marks = {mark.name for mark in item.iter_markers()} - {"parametrize"}
+    # `callspec` exists on parametrized items only.
+    callspec = vars(item).get("callspec")
+    values: dict[str, Any] = dict(callspec.params) if callspec is not None else {}
+    indirect = any("indirect" in m.kwargs for m in item.iter_markers("parametrize"))
+    if marks or indirect or type(item) is not pytest.Function:
+        return None
+    function = _function_of(item)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return None
+    return values if set(item.fixturenames) == set(values) else None
+
+
+def _is_bare(item: pytest.Function) -> bool:
+    """A unittest test that uses nothing of pytest's."""
+    marked = any(True for _ in item.iter_markers())
+    return not marked and all("unittest_set" in name for name in item.fixturenames)
+
+
+def _function_of(item: pytest.Function) -> Callable[..., object]:
+    """The test's own function, unbound where it is a method."""
+    test = item.obj
+    return test.__func__ if inspect.ismethod(test) else test
+
+
+def collect_pytest(root: str, then: Callable[[Collected], None]) -> None:
+    """Collect with the project's options; without them where they cannot work here."""
+    for arguments in ([*QUIET, *_tamed_plugins()], [*QUIET, "-o", "addopts="]):
+        watcher = _Watcher(root, then)
+        status = pytest.main([*arguments, root], plugins=[watcher])
+        if watcher.called:
+            return
+        if status != USAGE_ERROR:
+            then(Collected([], watcher.broken))
+            return
+
+
+def _tamed_plugins() -> list[str]:
+    """Options that keep installed plugins from doing what only a whole run should do."""
+    options: list[str] = []
+    if importlib.util.find_spec("xdist") is not None:
+        options += ["-n0"]
+    if importlib.util.find_spec("pytest_cov") is not None:
+        options += ["--no-cov"]
+    return options

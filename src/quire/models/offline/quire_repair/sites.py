@@ -1,0 +1,378 @@
+"""Where an edit can stand: a node of the syntax tree, and what is known around it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .mining import Mined
+from .probe import Key
+from .sources import FunctionNode, Source, Unit, blocks
+from .trace import Line
+
+Expressions = (ast.expr, ast.keyword)
+Types = tuple[str, ...]
+
+ATOMS = (
+    *(ast.Name, ast.Constant, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict),
+    *(ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.JoinedStr),
+)
+NUMBERS = frozenset(["int", "float", "bool", "Decimal", "Fraction", "complex"])
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+DONOR_SIZE = 40
+"""Longest expression, in characters, that is tried elsewhere."""
+
+
+class Proposal(NamedTuple):
+    """A splice before its cost is known. `prior` runs from 1.0 (likely) to 3.5."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+    prior: float
+
+
+class Knowledge(NamedTuple):
+    """What was learnt before the search."""
+
+    lines: dict[Line, float]
+    types: dict[Key, Types]
+    mined: Mined
+    crashes: bool
+
+
+class Scope:
+    """Names and expressions of one function, and of its class and module; without a unit, of the
+    code that runs when the module is imported."""
+
+    def __init__(self, source: Source, unit: Unit | None, known: Knowledge) -> None:
+        self.source = source
+        self.unit = unit
+        self.known = known
+        self.node = unit.node if unit is not None else source.tree
+        self.params = [a.arg for a in parameters(unit.node)] if unit is not None else []
+        self.own = [name for name in self.params if name not in ("self", "cls")]
+        stored = _stored(self.node) if unit is not None else ()
+        self.locals = list(dict.fromkeys([*self.params, *stored]))
+        self.functions, self.classes, self.constants = _module_names(source.tree)
+        self.attributes, self.methods = _class_names(source.tree, unit)
+        self._name_types: dict[str, set[str]] = {}
+        self.donors = self._donors()
+        self.ints = [n for n in _constants(self.node, int) if isinstance(n, int)]
+        self.strings = [s for s in _constants(self.node, str) if isinstance(s, str)]
+
+    def types(self, node: ast.AST) -> Types:
+        """Type names seen for an expression; empty when it never ran or was not watched."""
+        if isinstance(node, ast.Constant):
+            return (type(node.value).__name__,)
+        if isinstance(node, ast.expr):
+            found = self.known.types.get((self.source.path, *self.source.span(node)), ())
+            return found or _shape(node)
+        return ()
+
+    def name_types(self, name: str) -> Types:
+        return tuple(sorted(self._name_types.get(name, ())))
+
+    def _donors(self) -> list[tuple[str, Types, ast.expr]]:
+        """Small expressions of the function with their types, and the types of its names."""
+        found: dict[str, tuple[str, Types, ast.expr]] = {}
+        for node in ast.walk(self.node):
+            if not isinstance(node, ast.expr):
+                continue
+            if isinstance(node, ast.Name):
+                self._name_types.setdefault(node.id, set()).update(self.types(node))
+                continue
+            text = self.source.segment(node)
+            if len(text) <= DONOR_SIZE and "\n" not in text and _is_donor(node):
+                found.setdefault(text, (text, self.types(node), node))
+        return list(found.values())
+
+
+class Site:
+    """One node of a function, with its parents."""
+
+    def __init__(
+        self, scope: Scope, node: ast.AST, parents: tuple[ast.AST, ...], statement: ast.stmt
+    ) -> None:
+        self.scope = scope
+        self.source = scope.source
+        self.node = node
+        self.parents = parents
+        self.statement = statement
+
+    @property
+    def parent(self) -> ast.AST:
+        return self.parents[-1]
+
+    def src(self, node: ast.expr | ast.stmt | ast.keyword) -> str:
+        return self.source.segment(node)
+
+    def atom(self, node: ast.expr) -> str:
+        """The node's text, in parentheses unless it binds tightest."""
+        text = self.src(node)
+        return text if isinstance(node, ATOMS) else f"({text})"
+
+    @property
+    def is_free(self) -> bool:
+        """True where any expression may stand without parentheses."""
+        parent, node = self.parent, self.node
+        if isinstance(parent, (ast.Return, ast.Assign, ast.AugAssign, ast.keyword, ast.Expr)):
+            return True
+        if isinstance(parent, (ast.If, ast.While)):
+            return node is parent.test
+        if isinstance(parent, ast.Call):
+            return node is not parent.func and len(parent.args) + len(parent.keywords) > 0
+        if isinstance(parent, ast.Subscript):
+            return node is parent.slice
+        if isinstance(parent, (ast.For, ast.AsyncFor)):
+            return node is parent.iter
+        return isinstance(parent, (ast.List, ast.Tuple, ast.Slice))
+
+    def replace(self, text: str, kind: str, prior: float, tight: bool = False) -> Proposal:
+        """Put `text` in the node's place; `tight` text needs no parentheses anywhere."""
+        start, end = self.span()
+        return Proposal(start, end, self.fit(text, tight), kind, prior)
+
+    def fit(self, text: str, tight: bool = False) -> str:
+        return text if tight or self.is_free else f"({text})"
+
+    def span(self) -> tuple[int, int]:
+        node = self.node
+        if not isinstance(node, (ast.expr, ast.stmt, ast.keyword)):
+            raise TypeError(f"{type(node).__name__} has no place in the text")
+        return self.source.span(node)
+
+    def types(self, node: ast.AST | None = None) -> Types:
+        return self.scope.types(self.node if node is None else node)
+
+    def names(self) -> list[str]:
+        """Variables that can be read here: the function's, and those of comprehensions around."""
+        inner: list[str] = []
+        for parent in self.parents:
+            if isinstance(parent, (*COMPREHENSIONS,)):
+                for generator in parent.generators:
+                    inner += [n.id for n in ast.walk(generator.target) if isinstance(n, ast.Name)]
+            if isinstance(parent, ast.Lambda):
+                inner += [a.arg for a in parameters(parent)]
+        return list(dict.fromkeys([*inner, *self.scope.locals]))
+
+    def line(self) -> int:
+        return self.source.line_of(self.span()[0])
+
+
+def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.arg]:
+    every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    return [*every, *(a for a in (node.args.vararg, node.args.kwarg) if a is not None)]
+
+
+def sites_of(scope: Scope) -> Iterator[tuple[Site, float]]:
+    """Every node of a function that a failing test runs, with its suspicion. Annotations,
+    defaults and the inside of f-strings are left out."""
+    for block in blocks(scope.node):
+        for statement in block:
+            yield from _statement_sites(scope, statement, (scope.node,))
+
+
+def import_sites(scope: Scope) -> Iterator[tuple[Site, float]]:
+    """What runs when the module is imported: assignments of the module and its classes, and the
+    defaults of functions. Suspicion comes from the functions that read the names."""
+    used = _scores_of_names(scope)
+    for node in ast.walk(scope.node):
+        if isinstance(node, FunctionNode):
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            score = max(scope.known.lines.get((scope.source.path, n), 0.0) for n in lines)
+            defaults = [d for d in (*node.args.defaults, *node.args.kw_defaults) if d is not None]
+            for default in defaults if score > 0.0 else ():
+                yield from _with_score(scope, default, (node.args,), node, score)
+        elif isinstance(node, (ast.Module, ast.ClassDef)):
+            for statement in node.body:
+                if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Expr)):
+                    score = max((used.get(n, 0.0) for n in _targets(statement)), default=0.0)
+                    score = max(score, _score(scope, statement))
+                    if score > 0.0 and statement.value is not None:
+                        yield from _with_score(
+                            scope, statement.value, (node, statement), statement, score
+                        )
+
+
+def _scores_of_names(scope: Scope) -> dict[str, float]:
+    """The highest suspicion of the lines that read a name or an attribute of that name."""
+    found: dict[str, float] = {}
+    for node in ast.walk(scope.source.tree):
+        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            found[name] = max(found.get(name, 0.0), _score(scope, node))
+    return found
+
+
+def _targets(statement: ast.stmt) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return [t.id for t in targets if isinstance(t, ast.Name)]
+
+
+def _with_score(
+    scope: Scope, node: ast.AST, parents: tuple[ast.AST, ...], statement: ast.stmt, score: float
+) -> Iterator[tuple[Site, float]]:
+    if isinstance(node, Expressions):
+        yield Site(scope, node, parents, statement), score
+    if isinstance(node, (ast.JoinedStr, ast.Lambda)):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _with_score(scope, child, (*parents, node), statement, score)
+
+
+def _statement_sites(
+    scope: Scope, statement: ast.stmt, parents: tuple[ast.AST, ...]
+) -> Iterator[tuple[Site, float]]:
+    score = _header_score(scope, statement)
+    inner = (*parents, statement)
+    if score > 0.0:
+        yield Site(scope, statement, parents, statement), score
+        for child in _expressions(statement):
+            yield from _expression_sites(scope, child, inner, statement)
+    for block in blocks(statement):
+        for child in block:
+            yield from _statement_sites(scope, child, inner)
+
+
+def _expression_sites(
+    scope: Scope, node: ast.AST, parents: tuple[ast.AST, ...], statement: ast.stmt
+) -> Iterator[tuple[Site, float]]:
+    if isinstance(node, Expressions):
+        score = _score(scope, node) or _header_score(scope, statement)
+        yield Site(scope, node, parents, statement), score
+    if isinstance(node, ast.JoinedStr):
+        return
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.arguments):
+            yield from _expression_sites(scope, child, (*parents, node), statement)
+
+
+def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The parts of a statement that are neither statements nor annotations."""
+    skipped: list[ast.AST | None] = []
+    if isinstance(statement, ast.AnnAssign):
+        skipped = [statement.annotation]
+    if isinstance(statement, (*FunctionNode, ast.ClassDef)):
+        return
+    for child in ast.iter_child_nodes(statement):
+        if child in skipped or isinstance(child, (ast.stmt, ast.excepthandler)):
+            continue
+        if not type(child).__name__.startswith("match"):
+            yield child
+
+
+def _score(scope: Scope, node: ast.expr | ast.stmt | ast.keyword) -> float:
+    lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return max((scope.known.lines.get((scope.source.path, n), 0.0) for n in lines), default=0.0)
+
+
+def _header_score(scope: Scope, statement: ast.stmt) -> float:
+    """The suspicion of a statement's own lines, without those of the blocks inside."""
+    first, last = statement.lineno, statement.end_lineno or statement.lineno
+    inside = [block[0].lineno for block in blocks(statement) if block]
+    if inside and min(inside) > first:
+        last = min(inside) - 1
+    found = scope.known.lines
+    scores = (found.get((scope.source.path, n), 0.0) for n in range(first, last + 1))
+    return max(scores, default=0.0)
+
+
+def _stored(unit: ast.AST) -> Iterator[str]:
+    """Names that a function assigns, in order, without those of functions inside."""
+    for child in ast.iter_child_nodes(unit):
+        if isinstance(child, (*FunctionNode, ast.Lambda, *COMPREHENSIONS)):
+            continue
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+        elif isinstance(child, ast.ExceptHandler) and child.name:
+            yield child.name
+        yield from _stored(child)
+
+
+def _module_names(tree: ast.Module) -> tuple[list[str], list[str], list[str]]:
+    """Functions, classes and assigned names of a module."""
+    functions = [n.name for n in tree.body if isinstance(n, FunctionNode)]
+    classes = [n.name for n in tree.body if isinstance(n, ast.ClassDef)]
+    constants: list[str] = []
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets = [node.target]
+        constants += [t.id for t in targets if isinstance(t, ast.Name)]
+    return functions, classes, constants
+
+
+def _class_names(tree: ast.Module, unit: Unit | None) -> tuple[list[str], list[str]]:
+    """Attributes and methods of the class that a method belongs to."""
+    attributes: dict[str, None] = {}
+    methods: dict[str, None] = {}
+    name = unit.classes[-1] if unit is not None and unit.classes else None
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef) or node.name != name:
+            continue
+        for inner in ast.walk(node):
+            if isinstance(inner, FunctionNode):
+                methods[inner.name] = None
+            elif isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
+                if inner.value.id == "self":
+                    attributes[inner.attr] = None
+            elif isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
+                attributes[inner.target.id] = None
+    return [a for a in attributes if a not in methods], list(methods)
+
+
+def _constants(unit: ast.AST, kind: type) -> list[object]:
+    nodes = (n for n in ast.walk(unit) if isinstance(n, ast.Constant))
+    return list(dict.fromkeys(n.value for n in nodes if type(n.value) is kind))
+
+
+def _is_donor(node: ast.expr) -> bool:
+    """Reads something and is more than a name or a literal."""
+    if isinstance(node, (ast.Attribute, ast.Subscript)):
+        return isinstance(node.ctx, ast.Load)
+    return isinstance(node, (ast.Call, ast.BinOp, ast.Compare, ast.UnaryOp, ast.BoolOp))
+
+
+def _shape(node: ast.expr) -> Types:
+    """A type that shows without running."""
+    shapes: list[tuple[type[ast.expr] | tuple[type[ast.expr], ...], str]] = [
+        ((ast.List, ast.ListComp), "list"),
+        ((ast.Dict, ast.DictComp), "dict"),
+        ((ast.Set, ast.SetComp), "set"),
+        (ast.Tuple, "tuple"),
+        (ast.JoinedStr, "str"),
+        (ast.Compare, "bool"),
+    ]
+    return next(((name,) for kinds, name in shapes if isinstance(node, kinds)), ())
+
+
+def base_type(name: str) -> str:
+    """`list` of `list[int]`."""
+    return name.split("[", 1)[0]
+
+
+def alike(a: Types, b: Types) -> bool | None:
+    """Whether two sets of types meet; numbers count as one kind. None when one is unknown."""
+    left = {_kind(t) for t in a if t != "NoneType"}
+    right = {_kind(t) for t in b if t != "NoneType"}
+    if not left or not right:
+        return None
+    return not left.isdisjoint(right)
+
+
+def is_numeric(types: Types) -> bool:
+    return bool(types) and all(t in NUMBERS for t in types)
+
+
+def may_be(types: Types, *names: str) -> bool:
+    """True when one of the types is among `names`, or nothing is known."""
+    return not types or any(base_type(t) in names for t in types)
+
+
+def _kind(name: str) -> str:
+    return "number" if name in NUMBERS and name != "bool" else base_type(name)
