@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import ssl
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -20,7 +18,7 @@ from quire.models.proxy import is_loopback, proxy_for
 from quire.models.tls import client_context
 from quire.models.transport import HttpClient, StreamCut
 from quire.models.url import parse_url
-from tests.unit.model_server import OK, RawServer
+from tests.unit.model_server import RawServer
 from tests.unit.test_transport import PLAIN, fetch, post
 
 DATA = Path(__file__).parents[1] / "data"
@@ -253,88 +251,6 @@ def test_loopback_names() -> None:
 def test_a_proxy_that_cannot_be_used_is_an_error(value: str) -> None:
     with pytest.raises(UsageError, match=r"^HTTPS_PROXY: "):
         proxy_for(parse_url("https://a.b", "base_url"), {"HTTPS_PROXY": value})
-
-
-# --- what is imported ------------------------------------------------------------------------
-
-REQUEST = """
-import sys
-from quire.models.light_asyncio import prepare
-prepare(tls={tls})
-import asyncio
-early = sorted(set(sys.modules))
-from tests.unit.model_server import collect, model_at, words
-async def main():
-    model = model_at("{url}", None, {env})
-    print(words(await collect(model)))
-    await model.aclose()
-before = "ssl" in early
-asyncio.run(main())
-print(before, "ssl" in sys.modules)
-"""
-
-LIGHT = """
-import sys
-from quire.models.light_asyncio import prepare
-prepare(tls=False)
-import asyncio
-from quire.core.ports import ModelRequest
-from quire.models.provider import ProviderConfig
-from quire.models.responses import ResponsesModel
-from quire.protocol.policy import TurnContext
-async def main():
-    model = ResponsesModel(ProviderConfig(id="m", base_url="{url}"), None, env={})
-    context = TurnContext(cwd="/", model="m", model_provider="m")
-    request = ModelRequest(
-        thread_id="t", turn_id="u", items=[], tools=b"[]", context=context
-    )
-    count = 0
-    async for _ in model.stream(request):
-        count += 1
-    await model.aclose()
-    print(count)
-asyncio.run(main())
-print(*sorted(sys.modules))
-"""
-
-
-def run_python(code: str, tls: bool) -> list[str]:
-    """Run code in a fresh interpreter against a server; its output lines."""
-
-    async def run() -> list[str]:
-        async with RawServer(OK, tls=server_context() if tls else None) as server:
-            program = code.replace("{url}", server.url)
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
-            )  # fmt: skip
-            out, _ = await process.communicate()
-            assert process.returncode == 0
-            return out.decode().splitlines()
-
-    return asyncio.run(run())
-
-
-def test_a_plain_request_loads_no_ssl_and_little_else() -> None:
-    count, modules = run_python(LIGHT, tls=False)
-    assert count == "2"
-    loaded = set(modules.split())
-    for name in ("ssl", "_ssl", "urllib", "email", "http", "random", "json",
-                 "concurrent.futures.thread", "hashlib", "ipaddress"):  # fmt: skip
-        assert name not in loaded, name
-
-
-def test_tls_works_after_asyncio_was_imported_without_ssl() -> None:
-    code = REQUEST.replace("{tls}", "False").replace("{env}", repr({"SSL_CERT_FILE": CA}))
-    # The helper module imports ssl itself; what counts is that asyncio did without.
-    said, loaded = run_python(code, tls=True)
-    assert said == "['item message', 'completed r0']"
-    assert loaded == "False True"
-
-
-def test_tls_works_after_a_normal_import() -> None:
-    code = REQUEST.replace("{tls}", "True").replace("{env}", repr({"SSL_CERT_FILE": CA}))
-    assert run_python(code, tls=True) == ["['item message', 'completed r0']", "True True"]
 
 
 def test_a_broken_tunnel_is_a_cut_stream() -> None:

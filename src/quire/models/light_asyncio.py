@@ -1,14 +1,26 @@
-"""Import asyncio without `ssl`, for commands that talk to plain http endpoints only.
+"""Import asyncio without what a command over plain http does not use of it.
 
 asyncio imports `ssl` at its first import if it can, and works without it if it cannot; `ssl` and
-the libraries behind it are 6 of the 60 ms that a command takes to its first request. `prepare`
-must be called before anything imports asyncio. What needs TLS later in such a process calls
-`ensure_tls` first; the model transport does.
+the libraries behind it are 6 of the 60 ms that a command takes to its first request. It imports
+`inspect` (5 ms) for rare questions only, so `inspect` may come when one is asked.
+
+`prepare` must be called before anything imports asyncio. What needs TLS later in such a process
+calls `ensure_tls` first; the model transport does.
 """
 
 from __future__ import annotations
 
 import sys
+from types import ModuleType
+
+
+class _Later(ModuleType):
+    """Stands in for a module and imports it when something of it is first asked for."""
+
+    def __getattr__(self, name: str) -> object:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(__import__(self.__name__), name)
 
 
 def prepare(tls: bool) -> None:
@@ -20,11 +32,15 @@ def prepare(tls: bool) -> None:
     if hide:
         # None in sys.modules is Python's own way to make an import fail.
         sys.modules["ssl"] = None  # type: ignore[assignment]  # the stub does not know of None
+    later = _Later("inspect")
+    sys.modules.setdefault("inspect", later)
     try:
         __import__("asyncio")
     finally:
         if hide:
             del sys.modules["ssl"]
+        if sys.modules.get("inspect") is later:
+            del sys.modules["inspect"]
 
 
 def ensure_tls() -> None:
