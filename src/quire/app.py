@@ -197,25 +197,35 @@ class Opener:
         rollout = MemoryRollout() if params.ephemeral else self._store.create(thread_id)
         thread = self._thread(thread_id, rollout)
         thread.record(self._meta(thread_id))
-        return self._opened(thread, thread_id)
+        return self._opened(thread, thread_id, self._sources.base_instructions)
 
     def resume(self, params: ThreadResumeParams) -> Opened:
         return self._stored(params.thread_id)
 
     def fork(self, params: ThreadForkParams) -> Opened:
         from quire.rollout.listing import require_rollout
+        from quire.rollout.store import MemoryRollout
 
         source = require_rollout(self._setup.home, params.thread_id)
         thread_id = self._ids.new()
-        self._store.fork(source, self._meta(thread_id, params.thread_id))
-        return self._stored(thread_id)
+        meta = self._meta(thread_id, params.thread_id)
+        if not params.ephemeral:
+            self._store.fork(source, meta)
+            return self._stored(thread_id)
+        stored = self._store.load(source)
+        thread = self._thread(thread_id, MemoryRollout())
+        thread.replay((*stored.records, meta))
+        thread.recover()
+        base = stored.meta.base_instructions
+        return self._opened(thread, thread_id, base, stored.warnings)
 
     def _stored(self, thread_id: str) -> Opened:
         rollout, stored = self._store.resume(thread_id)
         thread = self._thread(thread_id, rollout)
         thread.replay(stored.records)
         thread.recover()
-        return self._opened(thread, thread_id, stored.warnings)
+        base = stored.meta.base_instructions
+        return self._opened(thread, thread_id, base, stored.warnings)
 
     def _thread(self, thread_id: str, rollout: Rollout) -> Thread:
         from quire.config.forced_rm import has_forced_rm
@@ -353,7 +363,9 @@ class Opener:
             context_window=context.context_window,
         )
 
-    def _opened(self, thread: Thread, thread_id: str, warnings: tuple[str, ...] = ()) -> Opened:
+    def _opened(
+        self, thread: Thread, thread_id: str, base: str, warnings: tuple[str, ...] = ()
+    ) -> Opened:
         from quire.protocol.rpc import ThreadInfo
         from quire.server.threads import Opened
 
@@ -368,7 +380,7 @@ class Opener:
             reasoning_effort=context.effort,
             warnings=(*self._warnings, *warnings),
         )
-        return Opened(thread, info, context)
+        return Opened(thread, info, context, base or self._sources.base_instructions)
 
 
 def key_variables(provider: ProviderConfig | None) -> tuple[str, ...]:

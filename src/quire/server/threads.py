@@ -24,11 +24,13 @@ from quire.server.inputs import user_input
 
 
 class Opened(Struct, frozen=True):
-    """A thread that was just opened, with the settings its turns start from."""
+    """A thread that was just opened, with the settings its turns start from. It keeps the base
+    instructions that it began with, whatever version of Quire goes on with it."""
 
     thread: Thread
     info: ThreadInfo
     context: TurnContext
+    base_instructions: str
 
 
 class ThreadOpener(Protocol):
@@ -77,7 +79,8 @@ class Threads:
         turn_id = self._opener.new_id()
         context = replace(opened.context, output_schema=params.output_schema)
         words = user_input(params.input, context.cwd, self._opener.read_image)
-        op = UserTurn(turn_id, words, context, self._opener.sources())
+        sources = replace(self._opener.sources(), base_instructions=opened.base_instructions)
+        op = UserTurn(turn_id, words, context, sources)
         await opened.thread.submit(op)
         return TurnStartResponse(turn_id=turn_id)
 
