@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from types import FrameType
 from typing import Protocol
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from quire.protocol.records import TurnCompleted
 from quire.protocol.rpc import InputPart, ThreadInfo
 
 EXIT_DONE, EXIT_FAILED = 0, 1
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Display(Protocol):
@@ -92,28 +94,31 @@ async def _interrupt_on(stop: _StopSignals, thread: ThreadClient) -> None:
 
 
 class _StopSignals:
-    """SIGINT and SIGTERM as something to wait for. The second one ends the process at once."""
+    """SIGINT and SIGTERM as something to wait for. The second one ends the process at once.
+
+    Not by `loop.add_signal_handler`: it loads `inspect`, which costs 3 ms before the first
+    request."""
 
     def __init__(self) -> None:
         self.received: int | None = None
         self._came = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
 
     def __enter__(self) -> _StopSignals:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on, int(number))
+        for number in _STOP_SIGNALS:
+            signal.signal(number, self._on)
         return self
 
     def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def _on(self, number: int) -> None:
+    def _on(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
             os._exit(128 + number)
         self.received = number
-        self._came.set()
+        self._loop.call_soon_threadsafe(self._came.set)
 
     async def wait(self) -> None:
         await self._came.wait()
