@@ -59,13 +59,15 @@ def _run(app: App, job: Job, display: Display) -> Outcome:
     import asyncio
 
     from quire.client.client import Client
-    from quire.exec.run import run
+    from quire.exec.run import StopSignals, run
     from quire.server.memory import MemoryTransport
     from quire.server.threads import Threads
 
+    stop = StopSignals()
+
     async def main() -> Outcome:
         try:
-            return await run(Client(MemoryTransport(Threads(app.opener()))), job, display)
+            return await run(Client(MemoryTransport(Threads(app.opener()))), job, display, stop)
         finally:
             await app.aclose()
 

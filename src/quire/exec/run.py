@@ -16,7 +16,6 @@ from quire.protocol.records import TurnCompleted
 from quire.protocol.rpc import InputPart, ThreadInfo
 
 EXIT_DONE, EXIT_FAILED = 0, 1
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Display(Protocol):
@@ -47,14 +46,14 @@ class Outcome(Struct, frozen=True):
     final_message: str | None
 
 
-async def run(client: Client, job: Job, display: Display) -> Outcome:
+async def run(client: Client, job: Job, display: Display, stop: StopSignals) -> Outcome:
     """Run the job to its end. SIGINT and SIGTERM end the turn properly (130, 143);
     a second one does not wait. Raises `QuireError` when the thread cannot be opened."""
-    with _StopSignals() as stop:
-        try:
-            end = await _one_turn(client, job, display, stop)
-        finally:
-            await client.aclose()
+    stop.attach()
+    try:
+        end = await _one_turn(client, job, display, stop)
+    finally:
+        await client.aclose()
     completed = end is not None and end.status == "completed"
     final = end.last_agent_message if end is not None and completed else None
     display.closed(final)
@@ -63,7 +62,7 @@ async def run(client: Client, job: Job, display: Display) -> Outcome:
 
 
 async def _one_turn(
-    client: Client, job: Job, display: Display, stop: _StopSignals
+    client: Client, job: Job, display: Display, stop: StopSignals
 ) -> TurnCompleted | None:
     thread = await _open(client, job)
     display.opened(thread.info, (*job.warnings, *thread.info.warnings))
@@ -88,37 +87,35 @@ async def _open(client: Client, job: Job) -> ThreadClient:
     return await client.resume_thread(job.resume)
 
 
-async def _interrupt_on(stop: _StopSignals, thread: ThreadClient) -> None:
+async def _interrupt_on(stop: StopSignals, thread: ThreadClient) -> None:
     await stop.wait()
     await thread.interrupt()
 
 
-class _StopSignals:
-    """SIGINT and SIGTERM as something to wait for. The second one ends the process at once.
+class StopSignals:
+    """SIGINT and SIGTERM as something to wait for. Made before the event loop; before `attach`,
+    and the second time, a signal ends the process at once.
 
-    Not by `loop.add_signal_handler`: it loads `inspect`, which costs 3 ms before the first
-    request."""
+    Not by `loop.add_signal_handler`, nor after `asyncio.run` installed its own: both load
+    `inspect`, which costs 3 ms before the first request."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._came = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
-
-    def __enter__(self) -> _StopSignals:
-        for number in _STOP_SIGNALS:
+        self._attached: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    def attach(self) -> None:
+        """From now on a signal is told to `wait`. Called in the running loop."""
+        self._attached = asyncio.get_running_loop(), asyncio.Event()
 
     def _on(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None or self._attached is None:
             os._exit(128 + number)
         self.received = number
-        self._loop.call_soon_threadsafe(self._came.set)
+        loop, came = self._attached
+        loop.call_soon_threadsafe(came.set)
 
     async def wait(self) -> None:
-        await self._came.wait()
+        if self._attached is not None:
+            await self._attached[1].wait()
