@@ -18,8 +18,8 @@ from quire.sandbox.command import (
     NEWS,
     ORDERS,
     READY,
+    PythonWaiter,
     ShellWaiter,
-    TerminalWaiter,
     python_env,
 )
 from quire.sandbox.mountpoints import StandIns
@@ -107,7 +107,7 @@ class BubblewrapWaiting:
         self,
         child: Child,
         streams: Streams,
-        waiter: ShellWaiter | TerminalWaiter,
+        waiter: ShellWaiter | PythonWaiter,
         news: int,
         orders: int,
     ) -> None:
@@ -171,7 +171,7 @@ class BubblewrapLayer:
         return not plan.links
 
     def start(self, plan: Plan, stand_ins: StandIns, streams: Streams) -> BubblewrapWaiting:
-        waiter = TerminalWaiter() if streams.tty else self._shell
+        waiter = self._waiter(streams.tty, plan.network)
         argv = arguments(self._program, plan, stand_ins, waiter.argv)
         roots: list[int] = []
         orders_end, orders = pipe()
@@ -183,7 +183,8 @@ class BubblewrapLayer:
             numbered = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr}
             numbered |= {ORDERS: orders_end, _INFO: news_end, NEWS: news_end, _FILTER: code}
             numbered |= dict(enumerate(roots, _FIRST_ROOT))
-            child = spawn(self._program, argv, python_env() if streams.tty else {}, numbered)
+            env = python_env() if waiter is not self._shell else {}
+            child = spawn(self._program, argv, env, numbered)
         except OSError as exc:
             os.close(orders)
             os.close(news)
@@ -195,6 +196,9 @@ class BubblewrapLayer:
         os.set_blocking(news, False)
         streams.given()
         return BubblewrapWaiting(child, streams, waiter, news, orders)
+
+    def _waiter(self, tty: bool, network: bool) -> ShellWaiter | PythonWaiter:
+        return PythonWaiter(tty=tty, network=network) if tty or network else self._shell
 
     def _filter(self, network: bool) -> int:
         """A pipe that holds the filter, which is far smaller than a pipe."""

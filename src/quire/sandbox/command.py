@@ -19,7 +19,7 @@ MAX_ARGUMENT = 131_072
 """Bytes, with the final NUL: Linux's MAX_ARG_STRLEN."""
 
 _WAIT = f"printf '\\001' >&{NEWS}; . /proc/self/fd/{ORDERS}"
-_TERMINAL_WAIT = f"from quire.sandbox.keeper.child import wait; wait({NEWS}, {ORDERS})"
+_PYTHON_WAIT = "from quire.sandbox.keeper.child import wait; wait({}, {}, tty={}, network={})"
 _SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS", "PWD", "OLDPWD"})
 
 
@@ -52,13 +52,17 @@ class ShellWaiter:
         return os.fsencode("\n".join(lines) + "\n")
 
 
-class TerminalWaiter:
-    """A Python that waits: to give a session its terminal takes calls that no shell can make."""
+class PythonWaiter:
+    """A Python that waits, where it takes calls that no shell can make: to give a session its
+    terminal, and, with the network, to keep away from the host's sockets without a path."""
+
+    def __init__(self, *, tty: bool, network: bool) -> None:
+        self._code = _PYTHON_WAIT.format(NEWS, ORDERS, tty, network)
 
     @property
     def argv(self) -> list[str]:
         """The command line of the waiting process."""
-        return python(_TERMINAL_WAIT)
+        return python(self._code)
 
     def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
         """What makes it become `argv` in `cwd` with exactly `env`."""

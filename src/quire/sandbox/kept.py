@@ -20,6 +20,7 @@ from quire.sandbox.waiting import StartFailed, until_usable, write_all
 _SOCKET = 3
 _MESSAGE_BYTES = 4096
 _PIPE_BYTES = 4096
+_KILLED = 137
 _MAIN = f"from quire.sandbox.keeper.main import main; main({_SOCKET})"
 
 
@@ -94,11 +95,14 @@ class KeptTree:
                 complete = True
 
     def poll(self) -> int | None:
-        if self._code is None:
+        while self._code is None:
             said = self._receive()
-            if said is not None:
-                self._code = marshal.loads(said[len(EXIT) :]) if said.startswith(EXIT) else 137
-                self._gone = not said
+            if said is None:
+                break
+            if said.startswith(EXIT):
+                self._code = marshal.loads(said[len(EXIT) :])
+            elif not said:  # The supervisor was killed, and the command with it.
+                self._code, self._gone = _KILLED, True
         return self._code
 
     def kill(self) -> None:

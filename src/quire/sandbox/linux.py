@@ -79,9 +79,9 @@ class LinuxSandbox:
         return self._ladder.name
 
     @property
-    def ladder(self) -> Ladder:
-        """The layers and why any did not work."""
-        return self._ladder
+    def steps(self) -> tuple[Step, ...]:
+        """The layers, best first, each with its failure if it did not work."""
+        return tuple(self._ladder.steps)
 
     def prewarm(self, policy: SandboxPolicy, cwd: str) -> None:
         try:
@@ -111,6 +111,8 @@ class LinuxSandbox:
         self._warm.clear()
         for process in list(self._running):
             process.close()
+        for tree, _ in self._ended:
+            tree.kill()  # Without a sandbox, what a command left in the background lives till now.
         until = time.monotonic() + END_SECONDS
         while (self._running or self._ended) and time.monotonic() < until:
             self._collect()
@@ -135,10 +137,11 @@ class LinuxSandbox:
                 self._mounts.release(stand_ins)
             try:
                 await opened.waiting.order(argv, spec.cwd, spec.env)
-            except BaseException as exc:
+            except OSError as exc:
                 self._discard(opened)
-                if isinstance(exc, OSError):
-                    raise AgentError(f"the sandbox ended before its command: {exc}") from None
+                raise AgentError(f"the sandbox ended before its command: {exc}") from None
+            except BaseException:
+                self._discard(opened)
                 raise
         process = RunningProcess(opened.waiting.tree, opened.waiting.streams, self._has_ended)
         self._running[process] = opened
@@ -149,31 +152,23 @@ class LinuxSandbox:
         opened = self._warm.pop(key, None)
         if opened is None:
             return None
-        try:
-            if opened.stand_ins == stand_ins:
-                await opened.waiting.ready()
-                opened.step.proven = True
-                return opened
-        except StartFailed:
-            pass  # Made anew, it will say why.
-        except BaseException:
+        if opened.stand_ins != stand_ins:
             self._discard(opened)
-            raise
-        self._discard(opened)
-        return None
+            return None
+        try:
+            await self._until_ready(opened)
+        except StartFailed:
+            return None  # Made anew, it will say why.
+        opened.step.proven = True
+        return opened
 
     async def _open(self, key: _Key, make: Callable[[], Streams]) -> _Open:
         """A complete sandbox by the first layer that can make it."""
         for step in self._steps(key):
-            opened = None
             try:
                 opened = self._start(step, key[1], make)
-                await opened.waiting.ready()
-            except BaseException as exc:
-                if opened is not None:
-                    self._discard(opened)
-                if not isinstance(exc, StartFailed):
-                    raise
+                await self._until_ready(opened)
+            except StartFailed as exc:
                 if step.proven:
                     raise AgentError(f"cannot make a sandbox: {step.name}: {exc}") from None
                 step.failure = exc
@@ -181,6 +176,13 @@ class LinuxSandbox:
                 step.proven = True
                 return opened
         raise self._ladder.error()
+
+    async def _until_ready(self, opened: _Open) -> None:
+        try:
+            await opened.waiting.ready()
+        except BaseException:
+            self._discard(opened)
+            raise
 
     def _start(self, step: Step, plan: Plan, make: Callable[[], Streams]) -> _Open:
         stand_ins = self._mounts.hold(plan.missing)

@@ -188,7 +188,7 @@ def _socket_body() -> _Assembler:
     netlink.load(_argument(2))
     netlink.unless(_NETLINK_ROUTE, _ERRNO | EPERM)
     body.case(_AF_NETLINK, netlink)
-    body.emit(_JEQ, 1, 0, _AF_INET)
+    body.emit(_JEQ, 2, 0, _AF_INET)
     body.unless(_AF_INET6, _ERRNO | EPERM)
     body.load(_argument(1))
     body.emit(_AND, 0, 0, _SOCK_TYPE_MASK)

@@ -41,12 +41,16 @@ def become(orders: Orders, *, tty: bool) -> None:
     os._exit(CANNOT_START)
 
 
-def wait(news: int, orders: int) -> None:
+def wait(news: int, orders: int, *, tty: bool, network: bool) -> None:
     """Inside bubblewrap: say that the sandbox is complete, then become what is ordered."""
+    if network:
+        from quire.sandbox.keeper import libc
+
+        libc.scope_abstract_sockets()
     os.write(news, b"\x01")
     os.close(news)
     found = read_orders(orders)
     if found is None:
         sys.exit(CANNOT_START)
     os.setsid()
-    become(found, tty=True)
+    become(found, tty=tty)

@@ -22,7 +22,6 @@ _ENTRIES = 0x1FF0  # remove and make: folders, files, devices, sockets, pipes, s
 _FILE_RIGHTS = _WRITE | _TRUNCATE
 _FOLDER_RIGHTS = _FILE_RIGHTS | _ENTRIES | _REFER
 _BIND_TCP, _CONNECT_TCP = 1, 2
-_SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 
 
@@ -37,9 +36,9 @@ def prepare(writable: list[str], protected: list[str], *, network: bool) -> int:
     if version >= 4:
         size = 16
         rules.network = 0 if network else _BIND_TCP | _CONNECT_TCP
-    if version >= 6:
+    if version >= libc.SCOPES_SINCE:
         size = ctypes.sizeof(rules)
-        rules.scoped = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS
+        rules.scoped = libc.SCOPE_ABSTRACT_SOCKETS | libc.SCOPE_SIGNALS
     ruleset = libc.landlock_ruleset(rules, size)
     for name in _DEVICES:
         _allow(ruleset, f"/dev/{name}", [])

@@ -18,6 +18,8 @@ _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _SECCOMP_MODE_FILTER, _SIGKILL, _LAST_CAPABILITY = 2, 9, 63
 _CAPABILITY_VERSION_3 = 0x2008_0522
 
+SCOPES_SINCE, SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 6, 1, 2
+
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _SYS_LANDLOCK_CREATE, _SYS_LANDLOCK_ADD, _SYS_LANDLOCK_RESTRICT = 444, 445, 446
 
@@ -146,6 +148,21 @@ def landlock_allow(ruleset: int, fd: int, rights: int, what: str) -> None:
     rule = _BeneathRule(rights, fd)
     done = _libc.syscall(_SYS_LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0)
     _checked(f"landlock_add_rule {what}", done)
+
+
+def scope_abstract_sockets() -> None:
+    """Keep this process and its children from unix sockets of others that have no path. Does
+    nothing before Linux 6.12."""
+    try:
+        if landlock_version() < SCOPES_SINCE:
+            return
+        rules = Ruleset(0, 0, SCOPE_ABSTRACT_SOCKETS)
+        ruleset = landlock_ruleset(rules, ctypes.sizeof(rules))
+    except CallFailed:
+        return  # A kernel without Landlock.
+    no_new_privileges()
+    landlock_restrict(ruleset)
+    os.close(ruleset)
 
 
 def landlock_restrict(ruleset: int) -> None:

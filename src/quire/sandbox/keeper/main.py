@@ -107,6 +107,8 @@ def _confine(job: Job) -> None:
     if ruleset >= 0:
         libc.landlock_restrict(ruleset)
         os.close(ruleset)
+    elif job.network:
+        libc.scope_abstract_sockets()
     libc.load_filter(job.code)
 
 
