@@ -308,6 +308,16 @@ ROOM = (
             "httpConnectionFailed",
         ),
         (
+            status("200 OK", {"error": "no"}, "content-type: application/json"),
+            "URL answered with application/json, not with events: check base_url and proxies (no)",
+            "httpConnectionFailed",
+        ),
+        (
+            status("200 OK", b"\x1f\x8b", "content-encoding: gzip"),
+            "URL answered with gzip content, not with events: check base_url and proxies",
+            "httpConnectionFailed",
+        ),
+        (
             status("307 Temporary Redirect", b"", "location: https://evil.test/v1"),
             "URL redirects to https://evil.test/v1: if that is right, set base_url",
             "badRequest",

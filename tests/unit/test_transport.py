@@ -48,6 +48,7 @@ async def fetch(client: HttpClient, request: Request) -> tuple[int, bytes]:
     response = await client.post(request)
     body = await response.read_all(1 << 20, request.timeout)
     response.release()
+    client.finish()
     return response.status, body
 
 
@@ -217,11 +218,40 @@ def test_a_kept_connection_that_fails_within_an_answer_is_not_tried_again() -> N
     against([PLAIN, (b"HTTP/1.1 200", CLOSE), PLAIN], body)
 
 
+def test_silence_on_a_kept_connection_is_silence() -> None:
+    async def body(server: RawServer, client: HttpClient) -> None:
+        assert await fetch(client, post(server.url)) == (200, b"hello")
+        with pytest.raises(Silence):
+            await fetch(client, post(server.url, timeout=0.05))
+        assert len(server.requests) == 2
+
+    against([PLAIN, (HOLD,), PLAIN], body)
+
+
+def test_a_request_does_not_show_its_headers() -> None:
+    shown = Request(parse_url("http://h/v1?key=k", "x"), [(b"authorization", b"s")], Text(), 1)
+    assert repr(shown) == "Request(http://h/v1)"
+
+
+def test_a_connection_that_rested_for_long_is_not_used_again() -> None:
+    async def body(server: RawServer, client: HttpClient) -> None:
+        client = HttpClient({}, max_idle=0.05)
+        for _ in range(2):
+            assert await fetch(client, post(server.url)) == (200, b"hello")
+        await asyncio.sleep(0.1)
+        assert await fetch(client, post(server.url)) == (200, b"hello")
+        client.close()
+        assert [sent.connection for sent in server.requests] == [1, 1, 2]
+
+    against([PLAIN], body)
+
+
 def test_the_end_of_a_body_that_comes_late_is_read_past() -> None:
     async def body(server: RawServer, client: HttpClient) -> None:
         response = await client.post(post(server.url))
         assert await response.read(5) == b"hel"
         response.release()
+        client.finish()
         await asyncio.sleep(0.05)
         assert await fetch(client, post(server.url)) == (200, b"hello")
         assert server.connections == 1
@@ -236,6 +266,7 @@ def test_a_body_without_a_near_end_costs_its_connection(rest: bytes) -> None:
         response = await client.post(post(server.url))
         assert await response.read(5) == b"hel"
         response.release()
+        client.finish()
         await asyncio.sleep(0.05)
         assert await fetch(client, post(server.url)) == (200, b"hello")
         assert server.connections == 2
@@ -247,9 +278,9 @@ def test_a_body_without_a_near_end_costs_its_connection(rest: bytes) -> None:
 def test_an_abandoned_answer_costs_its_connection() -> None:
     async def body(server: RawServer, client: HttpClient) -> None:
         await client.post(post(server.url))
-        client.abandon()
+        client.finish()
         assert await fetch(client, post(server.url)) == (200, b"hello")
-        client.abandon()
+        client.finish()
         assert await fetch(client, post(server.url)) == (200, b"hello")
         assert server.connections == 2
 

@@ -5,6 +5,7 @@ Format and behaviour: OpenAI Responses API as Codex 0.169 uses it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
@@ -20,6 +21,7 @@ from quire.models.failures import (
     Failure,
     ServerError,
     disconnected,
+    one_line,
     status_failure,
     unreachable,
 )
@@ -87,7 +89,7 @@ class ResponsesModel:
             except Failure as failure:
                 cleaned = self._clean(failure)
             finally:
-                self._client.abandon()
+                self._client.finish()
             pause = tries.failed(cleaned, resumable=not some_done)
             if pause.news is not None:
                 yield pause.news
@@ -129,24 +131,34 @@ class ResponsesModel:
             raise disconnected(_SILENCE) from None
         except TransportError as exc:
             raise disconnected(str(exc), "request") from None
-        kind = response.header("content-type").partition(";")[0].strip().lower()
-        if kind in _NOT_EVENTS:
-            text = f"{http.url} answered with {kind}, not with events: check base_url and proxies"
+        if odd := _odd_content(response):
+            text = f"{http.url} answered with {odd}, not with events: check base_url and proxies"
+            if said := await self._said(response):
+                text += f" ({said})"
             raise Failure(text, "httpConnectionFailed", "none", status=response.status)
         return _Answer(response, self._idle)
 
     async def _status(self, response: Response, url: Url, model: str) -> Failure:
         """The failure that an HTTP status and its body stand for."""
-        try:
-            body = await response.read_all(_ERROR_BODY, min(self._idle, _ERROR_SECONDS))
-        except StreamCut:
-            body = b""  # the status says enough
+        text = await self._body(response)
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in response.head.headers
         }
-        text = self._redactor.clean(body.decode(errors="replace"))
         who = Answerer(str(url), model, self._key)
         return status_failure(response.status, headers, text, error_of(text), who)
+
+    async def _said(self, response: Response) -> str:
+        """The server's own words in a body that is no stream, if it has any."""
+        return one_line(error_of(await self._body(response)).message or "")
+
+    async def _body(self, response: Response) -> str:
+        """The start of a body, without secrets; empty if it does not come."""
+        try:
+            async with asyncio.timeout(_ERROR_SECONDS):
+                body = await response.read_all(_ERROR_BODY, self._idle)
+        except (StreamCut, TimeoutError):
+            return ""  # the status says enough
+        return self._redactor.clean(body.decode(errors="replace"))
 
     def _clean(self, failure: Failure) -> Failure:
         """The failure without secrets: servers echo what they were sent."""
@@ -212,6 +224,15 @@ class _Answer:
         return events
 
 
+def _odd_content(response: Response) -> str:
+    """What the head promises instead of events, or nothing."""
+    encoding = response.header("content-encoding").lower()
+    if encoding not in ("", "identity"):
+        return f"{encoding} content"
+    kind = response.header("content-type").partition(";")[0].strip().lower()
+    return kind if kind in _NOT_EVENTS else ""
+
+
 def error_of(body: str) -> ServerError:
     """The error in an HTTP body, in the shapes that servers and gateways use."""
     try:
@@ -241,6 +262,7 @@ def _redirected(http: Request, location: str) -> Request:
     if location.startswith("/") and not location.startswith("//"):
         location = origin + location
     if not location.startswith(origin + "/"):
-        text = f"{url} redirects to {location[:200] or 'nowhere'}: if that is right, set base_url"
+        place = location.partition("?")[0][:200] or "nowhere"
+        text = f"{url} redirects to {place}: if that is right, set base_url"
         raise Failure(text, "badRequest", "none")
     return Request(parse_url(location, "redirect"), http.headers, http.content, http.timeout)

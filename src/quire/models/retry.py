@@ -90,7 +90,7 @@ class Tries:
     def _delay(self, failure: Failure, count: int) -> float:
         if failure.wait is not None:
             return min(failure.wait, LONGEST_WAIT)
-        return self._jittered(FIRST_DELAY * 2 ** (count - 1))
+        return self._jittered(FIRST_DELAY * 2 ** min(count - 1, 10))
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (0.9 + 0.2 * self._timing.random())

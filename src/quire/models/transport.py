@@ -6,6 +6,7 @@ time. Errors are a small tree; what to do about them is decided by `retry`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from quire.models.head import Head, HeadError, Headers, HeadReader, request_head
 from quire.models.url import Url
 from quire.models.wire import IdleTimeout, Wire
 
+MAX_IDLE = 60.0
 _MAX_LEFTOVER = 64 * 1024  # what may follow the last event before a kept connection is dropped
 
 
@@ -45,6 +47,10 @@ class Request(Struct, frozen=True):
     headers: Headers
     content: Content
     timeout: float
+
+    def __repr__(self) -> str:
+        """Without headers: one of them is a key."""
+        return f"Request({self.url})"
 
 
 class Response:
@@ -136,12 +142,17 @@ class Response:
 class HttpClient:
     """Sends requests over one connection that is kept between them."""
 
-    def __init__(self, env: Mapping[str, str], ca_certificate: str | None = None) -> None:
-        """`env` gives proxies and authorities; `ca_certificate` is a PEM file beside them."""
+    def __init__(
+        self, env: Mapping[str, str], ca_certificate: str | None = None, max_idle: float = MAX_IDLE
+    ) -> None:
+        """`env` gives proxies and authorities; `ca_certificate` is a PEM file beside them. A
+        connection is not used again after `max_idle` seconds of rest."""
         self._connector = Connector(env, ca_certificate)
         self._link: Link | None = None
         self._endpoint: tuple[str, str, int] | None = None
         self._last: Response | None = None
+        self._max_idle = max_idle
+        self._used = (0.0, 0.0)
 
     async def post(self, request: Request) -> Response:
         """Send a request and read the head of its answer. A kept connection that turns out to be
@@ -150,10 +161,12 @@ class HttpClient:
         url = request.url
         endpoint = (url.scheme, url.host, url.port)
         link = self._link
-        if link and endpoint == self._endpoint and self._last and self._last.reusable:
+        if link and endpoint == self._endpoint and self._rested():
             before = link.wire.received
             try:
                 return await self._exchange(link, request)
+            except Silence:
+                raise
             except StreamCut:
                 if link.wire.received > before:
                     raise
@@ -162,8 +175,9 @@ class HttpClient:
         self._endpoint = endpoint
         return await self._exchange(link, request)
 
-    def abandon(self) -> None:
-        """Drop the connection, unless the last answer was released."""
+    def finish(self) -> None:
+        """Done with the last answer: drop the connection, unless the answer was released."""
+        self._used = (time.monotonic(), time.time())
         if self._last is None or not self._last.released:
             self.close()
 
@@ -173,8 +187,17 @@ class HttpClient:
             self._link.wire.close()
         self._link = self._last = None
 
+    def _rested(self) -> bool:
+        """True when the kept connection can be used again. One that slept for long may be dead
+        without a sign; of the two clocks one goes on while the machine sleeps."""
+        if self._last is None or not self._last.reusable:
+            return False
+        rest = max(time.monotonic() - self._used[0], time.time() - self._used[1])
+        return rest <= self._max_idle
+
     async def _exchange(self, link: Link, request: Request) -> Response:
         wire = link.wire
+        self._last = None
         target = request.url.absolute if link.absolute else request.url.target
         headers = [
             (b"host", request.url.netloc.encode()),
@@ -185,13 +208,13 @@ class HttpClient:
         head = request_head(b"POST", target, headers)
         try:
             whole = await _send(wire, head, request)
-            self._last = await _answer(wire, request.timeout)
+            response = await _answer(wire, request.timeout)
         except BaseException:
             wire.close()
             raise
-        if not whole:
-            self._last.keep_alive = False
-        return self._last
+        response.keep_alive = response.keep_alive and whole
+        self._last = response
+        return response
 
 
 async def _send(wire: Wire, head: bytes, request: Request) -> bool:

@@ -6,6 +6,8 @@ Bytes wait here until they are read, at most about a megabyte of them; then the 
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections.abc import Callable
 
 _HIGH_WATER = 1024 * 1024
@@ -35,6 +37,12 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if sys.platform == "linux" and (sock := transport.get_extra_info("socket")) is not None:
+            # A peer that vanished (sleep, lost NAT entry) is found within a minute.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
