@@ -204,10 +204,10 @@ def test_silence_after_an_item_breaks_the_stream() -> None:
 
 def test_comments_keep_a_stream_alive() -> None:
     steps: list[bytes | float] = [STREAM_HEAD + b"\r\n" + CREATED]
-    for _ in range(8):
+    for _ in range(25):
         steps += [0.02, b": ping\n\n"]
     answer = (*steps, ITEM + COMPLETED, "close")
-    found = words(with_model(answer, stream_idle_timeout_ms=100))
+    found = words(with_model(answer, stream_idle_timeout_ms=400))
     assert found == ["item message", "completed r0"]
 
 

@@ -310,8 +310,8 @@ def test_silence_is_not_awaited_for_ever(sent: bytes) -> None:
 def test_slow_but_steady_is_no_silence() -> None:
     steps: list[bytes | float] = []
     for at in range(0, len(PLAIN), 8):
-        steps += [PLAIN[at : at + 8], 0.02]
-    assert one(steps, timeout=0.2) == (200, b"hello")
+        steps += [PLAIN[at : at + 8], 0.08]
+    assert one(steps, timeout=0.3) == (200, b"hello")
 
 
 # --- large bodies ----------------------------------------------------------------------------
