@@ -130,6 +130,23 @@ def test_stdin_that_cannot_be_read_as_codex(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, USAGE)
 
 
+def test_a_working_folder_that_is_gone_as_codex(tmp_path: Path) -> None:
+    gone = f'mkdir x && cd x && rmdir "$PWD" && exec "$@" {PATCH!r}'
+    argv = ["/bin/sh", "-c", gone, "sh", *COMMAND]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True)
+    reason = b"Failed to determine current directory.\nNo such file or directory (os error 2)\n"
+    assert (done.returncode, done.stderr) == (1, b"Error: " + reason)
+
+
+def test_a_report_that_is_lost_is_a_failure_and_one_that_nobody_wants_is_not(
+    tmp_path: Path,
+) -> None:
+    for redirection, code in ((">/dev/full", 1), (">&-", 0)):
+        argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, PATCH]
+        assert subprocess.run(argv, cwd=tmp_path, env=environment()).returncode == code
+        assert snapshot(tmp_path) == {"é": "x\n"}
+
+
 def test_the_command_loads_little(tmp_path: Path) -> None:
     script = (
         "import sys; from quire.cli.apply_patch import run; run([sys.argv[1]]); "

@@ -264,9 +264,12 @@ def test_a_folder_swapped_between_staging_and_commit_is_not_followed(tmp_path: P
     new = NewFile(place_to_write(str(tmp_path / "work/d/f")), b"B\n")
     (tmp_path / "work" / "d").rename(tmp_path / "work" / "away")
     (tmp_path / "work" / "d").symlink_to(tmp_path / "outside")
-    new.commit()
+    with pytest.raises(NotADirectoryError):
+        new.commit()
+    new.discard()
+    assert os.listdir(tmp_path / "outside") == ["f"]
     assert (tmp_path / "outside" / "f").read_text() == "b\n"
-    assert (tmp_path / "work" / "away" / "f").read_text() == "B\n"
+    assert (tmp_path / "work" / "away" / "f").read_text() == "b\n"
 
 
 def test_a_file_swapped_between_staging_and_commit_is_replaced_itself(tmp_path: Path) -> None:
@@ -285,6 +288,20 @@ def test_a_discarded_file_leaves_no_trace(tmp_path: Path) -> None:
     new.discard()
     new.discard()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_patch_may_hold_more_files_than_a_process_may_open(tmp_path: Path) -> None:
+    build(tmp_path, {f"d{n}/f": "b\n" for n in range(200)})
+    hunks = [f"*** Update File: d{n}/f\n@@\n-b\n+B\n*** Add File: n{n}/f\n+x\n" for n in range(200)]
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        apply_all("".join(["*** Begin Patch\n", *hunks, "*** End Patch"]), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    after = snapshot(tmp_path)
+    assert len(after) == 400
+    assert set(after.values()) == {"B\n", "x\n"}
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:

@@ -232,8 +232,6 @@ class _Step:
             raise _StepError(reason) from None
 
     def discard(self) -> None:
-        if self._removal is not None:
-            self._removal.discard()
         if self._new is not None:
             self._new.discard()
 

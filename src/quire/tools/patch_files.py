@@ -13,8 +13,13 @@ import os
 import stat
 import sys
 
+TYPE_CHECKING = False  # the command starts without `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SEARCH = os.O_PATH if sys.platform == "linux" else os.O_RDONLY
 _FOLDER = _SEARCH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _OWNER_BITS = stat.S_ISUID | stat.S_ISGID
 
@@ -59,108 +64,37 @@ class NoParentError(OSError):
     """The folder of a place cannot be made."""
 
 
-class _Folder:
-    """An open folder, and the folders that were made on the way to it."""
-
-    def __init__(self, place: Place) -> None:
-        self._made: list[tuple[int, str]] = []
-        self.fd = os.open("/", _FOLDER)
-        try:
-            for name in filter(None, place.folder.split("/")):
-                self._enter(name)
-        except FileNotFoundError as error:
-            self.close()
-            if place.through_link:
-                raise
-            raise NoParentError(error.errno, error.strerror) from None
-        except OSError:
-            self.close()
-            raise
-        try:
-            for name in place.missing:
-                self._make(name)
-        except OSError as error:
-            self.undo()
-            raise NoParentError(error.errno, error.strerror) from None
-
-    def _enter(self, name: str) -> None:
-        inner = os.open(name, _FOLDER, dir_fd=self.fd)
-        os.close(self.fd)
-        self.fd = inner
-
-    def _make(self, name: str) -> None:
-        try:
-            os.mkdir(name, dir_fd=self.fd)
-        except FileExistsError:
-            pass
-        else:
-            self._made.append((os.dup(self.fd), name))
-        self._enter(name)
-
-    def check_writable(self) -> None:
-        """Raises `PermissionError` where entries cannot be added or removed."""
-        if not os.access(".", os.W_OK | os.X_OK, dir_fd=self.fd, effective_ids=True):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-        while self._made:
-            os.close(self._made.pop()[0])
-
-    def undo(self) -> None:
-        """Close, and remove again the folders that were made, while they are empty."""
-        for parent, name in reversed(self._made):
-            try:
-                os.rmdir(name, dir_fd=parent)
-            except OSError:
-                break
-        self.close()
-
-
 class NewFile:
     """New content, made ready beside its place: `commit` puts it there, `discard` forgets it.
 
     The file keeps the mode and the owner of `like`, or of what is there now; a new file gets the
-    defaults. Raises `OSError` in each step; when the constructor or `commit` raises, the place
-    has its old content.
+    defaults. No descriptor stays open in between, so that a patch may hold any number of files.
+    Raises `OSError` in each step; when the constructor or `commit` raises, the place has its old
+    content.
     """
 
     def __init__(self, place: Place, data: bytes, like: os.stat_result | None = None) -> None:
-        self._name = place.name
+        self._place = place
         self._data = data
         self._temporary: str | None = None
-        self._target = -1
-        self._folder = _Folder(place)
+        fd, self._made = _open_or_make(place)
         try:
-            self._open_target()
-            self._write_beside(like)
+            self._write_beside(fd, like)
         except BaseException:
             self.discard()
             raise
+        finally:
+            os.close(fd)
 
-    def _open_target(self) -> None:
-        """Open what is there now, if anything: it must be a file that we may write."""
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            mode = os.lstat(self._name, dir_fd=self._folder.fd).st_mode
-        except FileNotFoundError:
-            return
-        if not stat.S_ISREG(mode):
-            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP
-            raise OSError(code, os.strerror(code))
-        self._target = os.open(self._name, flags, dir_fd=self._folder.fd)
-
-    def _write_beside(self, like: os.stat_result | None) -> None:
-        if like is None and self._target >= 0:
-            like = os.fstat(self._target)
+    def _write_beside(self, folder: int, like: os.stat_result | None) -> None:
+        now = _writable_file(self._place.name, folder)
+        like = like or now
         name = f".quire-{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            fd = os.open(name, flags, 0o666 if like is None else 0o600, dir_fd=self._folder.fd)
+            fd = os.open(name, flags, 0o666 if like is None else 0o600, dir_fd=folder)
         except OSError as error:
-            if error.errno in _DENIED and self._target >= 0:
+            if error.errno in _DENIED and now is not None:
                 return  # the folder takes no new file: `commit` writes in place
             raise
         self._temporary = name
@@ -173,67 +107,173 @@ class NewFile:
 
     def commit(self) -> os.stat_result:
         """Put the content in its place; gives the file's new status."""
-        fd = self._folder.fd
-        if self._temporary is None:
-            self._write_in_place()
-        else:
-            try:
-                os.rename(self._temporary, self._name, src_dir_fd=fd, dst_dir_fd=fd)
-                self._temporary = None
-            except OSError as error:
-                if error.errno not in (*_DENIED, errno.EBUSY) or self._target < 0:
-                    raise
-                self._write_in_place()  # a mount point cannot be renamed over
-        status = os.lstat(self._name, dir_fd=fd)
-        self._close()
-        self._folder.close()
-        return status
+        folder = _open(self._place)
+        try:
+            if self._temporary is None:
+                _write_in_place(self._place.name, folder, self._data)
+            else:
+                self._rename(self._temporary, folder)
+            return os.lstat(self._place.name, dir_fd=folder)
+        finally:
+            os.close(folder)
 
-    def _write_in_place(self) -> None:
-        if sys.platform == "linux" and self._data:
-            os.posix_fallocate(self._target, 0, len(self._data))  # room first, or nothing
-        os.lseek(self._target, 0, os.SEEK_SET)
-        _write_all(self._target, self._data)
-        os.ftruncate(self._target, len(self._data))
+    def _rename(self, temporary: str, folder: int) -> None:
+        name = self._place.name
+        try:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError as error:
+            if error.errno not in (*_DENIED, errno.EBUSY):
+                raise
+            # A mount point, or somebody else's file in a sticky folder.
+            _write_in_place(name, folder, self._data)
+            _unlink_if_possible(temporary, folder)
+        self._temporary = None
+        self._made.clear()
 
     def discard(self) -> None:
         """Leave everything as it was. Idempotent, also after `commit`; never raises."""
-        self._close()
-        self._folder.undo()
-
-    def _close(self) -> None:
-        if self._target >= 0:
-            os.close(self._target)
-            self._target = -1
         if self._temporary is not None:
-            _unlink_if_possible(self._temporary, self._folder.fd)
+            _in_folder_of(self._place, self._temporary, _unlink_if_possible)
             self._temporary = None
+        _remove_again(self._made)
 
 
 class Removal:
     """An entry to remove; the constructor checks what can be checked. Raises `OSError`."""
 
     def __init__(self, place: Place) -> None:
-        self._name = place.name
-        self._folder = _Folder(place)
+        self._place = place
+        folder = _open(place)
         try:
-            self._folder.check_writable()
-            self._status = os.lstat(self._name, dir_fd=self._folder.fd)
-        except BaseException:
-            self._folder.close()
-            raise
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            os.lstat(place.name, dir_fd=folder)
+        finally:
+            os.close(folder)
 
     def commit(self, replaced_by: os.stat_result | None = None) -> None:
         """Remove the entry, unless it is now the very file `replaced_by`: then a move ended on
         its own path (spelled otherwise, or through a link), and removing it would lose it."""
-        now = os.lstat(self._name, dir_fd=self._folder.fd)
-        if replaced_by is None or not os.path.samestat(now, replaced_by):
-            os.unlink(self._name, dir_fd=self._folder.fd)
-        self._folder.close()
+        name = self._place.name
+        folder = _open(self._place)
+        try:
+            now = os.lstat(name, dir_fd=folder)
+            if replaced_by is None or not os.path.samestat(now, replaced_by):
+                os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(folder)
 
-    def discard(self) -> None:
-        """Leave the entry. Idempotent, never raises."""
-        self._folder.close()
+
+def _open(place: Place) -> int:
+    """Open the folder of a place, without following any link."""
+    fd = os.open("/", _FOLDER)
+    for name in (*place.folder.split("/"), *place.missing):
+        if name:
+            fd = _enter(fd, name)
+    return fd
+
+
+def _enter(folder: int, name: str) -> int:
+    """Open a folder in an open folder, which is closed."""
+    try:
+        return os.open(name, _FOLDER, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _open_or_make(place: Place) -> tuple[int, list[Place]]:
+    """Open the folder of a place, made if need be, and tell which folders were made."""
+    made: list[Place] = []
+    try:
+        fd = _open(Place(place.folder, (), place.name))
+    except FileNotFoundError as error:
+        if place.through_link:
+            raise
+        raise NoParentError(error.errno, error.strerror) from None
+    try:
+        for depth, name in enumerate(place.missing):
+            if _make(name, fd):
+                made.append(Place(place.folder, place.missing[:depth], name))
+            fd = _enter(fd, name)
+    except OSError as error:
+        _remove_again(made)
+        raise NoParentError(error.errno, error.strerror) from None
+    return fd, made
+
+
+def _make(name: str, folder: int) -> bool:
+    """Make a folder; False when it is there by now. Closes `folder` when it cannot."""
+    try:
+        os.mkdir(name, dir_fd=folder)
+    except FileExistsError:
+        return False
+    except OSError:
+        os.close(folder)
+        raise
+    return True
+
+
+def _remove_again(made: list[Place]) -> None:
+    """Remove folders that are of no use now, the innermost first, while they are empty."""
+    while made:
+        place = made.pop()
+        _in_folder_of(place, place.name, _rmdir_if_empty)
+
+
+def _writable_file(name: str, folder: int) -> os.stat_result | None:
+    """What is there now, if anything: it must be a file that we may write."""
+    try:
+        mode = os.lstat(name, dir_fd=folder).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ELOOP
+        raise OSError(code, os.strerror(code))
+    fd = os.open(name, _OPEN_FILE, dir_fd=folder)
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
+def _write_in_place(name: str, folder: int, data: bytes) -> None:
+    """Not atomic, but there is room for all of it before the first byte changes."""
+    fd = os.open(name, _OPEN_FILE, dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if data:
+            _reserve(fd, len(data))
+        _write_all(fd, data)
+        os.ftruncate(fd, len(data))
+    finally:
+        os.close(fd)
+
+
+def _reserve(fd: int, size: int) -> None:
+    if sys.platform != "linux":
+        return
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise  # anything else than a file system that cannot reserve
+
+
+def _in_folder_of(place: Place, name: str, action: Callable[[str, int], None]) -> None:
+    try:
+        folder = _open(place)
+    except OSError:
+        return  # it was moved away
+    action(name, folder)
+    os.close(folder)
+
+
+def _rmdir_if_empty(name: str, folder: int) -> None:
+    try:
+        os.rmdir(name, dir_fd=folder)
+    except OSError:
+        return  # somebody uses it by now
 
 
 def _unlink_if_possible(name: str, folder: int) -> None:
