@@ -27,14 +27,15 @@ class ShellWaiter:
     """The shell that waits. dash adds nothing to the environment of what it starts; of any other
     the environment is set by `env -i`."""
 
-    def __init__(self) -> None:
-        self._exact = os.path.exists("/bin/dash")
+    def __init__(self, shell: str | None = None) -> None:
+        self._shell = shell or ("/bin/dash" if os.path.exists("/bin/dash") else "/bin/sh")
+        self._exact = os.path.basename(os.path.realpath(self._shell)) == "dash"
         self._env = "/usr/bin/env" if os.path.exists("/usr/bin/env") else "/bin/env"
 
     @property
     def argv(self) -> list[str]:
         """The command line of the waiting shell."""
-        return ["/bin/dash" if self._exact else "/bin/sh", "-c", _WAIT]
+        return [self._shell, "-c", _WAIT]
 
     def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
         """The text that makes it become `argv` in `cwd` with exactly `env`."""
@@ -47,7 +48,7 @@ class ShellWaiter:
                 lines.append("export " + " ".join(pairs))
         else:
             pairs = [quote(f"{name}={value}") for name, value in env.items()]
-            words = [self._env, "-i", *pairs, *words]
+            words = [self._env, "-i", "--", *pairs, *words]
         lines.append("exec " + " ".join(words))
         return os.fsencode("\n".join(lines) + "\n")
 
@@ -107,6 +108,8 @@ def check(argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> tuple[str, ..
             raise ToolError("an argument of the command is too long: at most 128 KiB")
     if any(not name or "=" in name or "\0" in name for name in env):
         raise ToolError("the environment holds an invalid name")
+    if "=" in argv[0]:
+        raise ToolError(f"{argv[0]}: a program with '=' in its name cannot be started")
     program = _find(argv[0], cwd, env.get("PATH", os.defpath))
     if program is None:
         raise ToolError(f"{argv[0]}: command not found")

@@ -16,6 +16,7 @@ from quire.core.errors import AgentError, UsageError
 from quire.sandbox.bubblewrap import BubblewrapLayer, find
 from quire.sandbox.mountpoints import StandIns
 from quire.sandbox.plan import Plan
+from quire.sandbox.seccomp import supported
 from quire.sandbox.streams import Streams
 from quire.sandbox.waiting import StartFailed, Waiting
 
@@ -97,6 +98,10 @@ class Ladder:
         for name in NAMES[1:]:
             if forced in (None, name):
                 self.steps.append(Step(name, partial(self._kept, name)))
+        machine = os.uname().machine
+        if not supported(machine):
+            for step in self.steps:
+                step.failure = StartFailed(f"system call filter for {machine}", errno.ENOSYS)
 
     @property
     def name(self) -> str:

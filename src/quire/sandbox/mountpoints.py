@@ -212,12 +212,10 @@ class _Record:
             return
 
     def finish(self) -> None:
-        """Nothing is in use any more. The list goes, unless something could not be removed."""
-        if self._fd < 0:
-            return
-        if not any(_is_ours(path) for path in self._known):
+        """Nothing is in use any more. What others still use stands in their lists."""
+        if self._fd >= 0:
             _unlink(self._path)
-        os.close(self._fd)
+            os.close(self._fd)
 
 
 def _sweep(folder: str) -> None:
@@ -240,26 +238,16 @@ def _sweep(folder: str) -> None:
         if paths is not None:
             for place in paths:
                 _remove_left(place)
-            if not any(_is_ours(place) for place in paths):
-                _unlink(path)
+            _unlink(path)
         os.close(fd)
 
 
 def _remove_left(path: str) -> None:
-    if _is_ours(path):
-        try:
-            fd = os.open(path, _FOLDER)
-        except OSError:
-            return
-        _remove(path, fd)
-
-
-def _is_ours(path: str) -> bool:
     try:
-        stat = os.lstat(path)
+        fd = os.open(path, _FOLDER)
     except OSError:
-        return False
-    return S_ISDIR(stat.st_mode) and stat.st_mtime_ns == MARK_NS
+        return
+    _remove(path, fd)
 
 
 def _identity(path: str) -> Identity | None:

@@ -21,8 +21,8 @@ def read_orders(fd: int) -> Orders | None:
 
 
 def become(orders: Orders, *, tty: bool) -> None:
-    """Become the command, in a session of its own. With `tty`, descriptor 0 is a terminal that
-    becomes the session's. Does not return."""
+    """Become the command. With `tty`, this process leads a session without a terminal, and
+    descriptor 0 is a terminal that becomes the session's. Does not return."""
     argv, cwd, env = orders
     try:
         if tty:
@@ -52,5 +52,6 @@ def wait(news: int, orders: int, *, tty: bool, network: bool) -> None:
     found = read_orders(orders)
     if found is None:
         sys.exit(CANNOT_START)
-    os.setsid()
+    if tty:
+        os.setsid()
     become(found, tty=tty)
