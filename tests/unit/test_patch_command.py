@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from quire.sandbox.bubblewrap import find
 from quire.tools.patch_apply import NOTHING_DONE, ApplyError, apply_in_order, summary
 from quire.tools.patch_parser import PatchError, parse_patch
 from tests.unit.patch_folder import build, load, snapshot, usual_umask
@@ -145,6 +146,34 @@ def test_a_report_that_is_lost_is_a_failure_and_one_that_nobody_wants_is_not(
         argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, PATCH]
         assert subprocess.run(argv, cwd=tmp_path, env=environment()).returncode == code
         assert snapshot(tmp_path) == {"é": "x\n"}
+
+
+def in_a_sandbox(tmp_path: Path, folder: str, patch: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command where `tmp_path` is bound with the option `folder` and `f` in it is mounted
+    on its own, as sandboxes do that open single files."""
+    file = ["--bind", str(tmp_path / "f"), str(tmp_path / "f")]
+    argv = [find()[0], "--ro-bind", "/", "/", folder, str(tmp_path), str(tmp_path), *file]
+    argv += [*COMMAND, f"*** Begin Patch\n{patch}*** End Patch"]
+    return subprocess.run(argv, cwd=tmp_path, env=environment(), capture_output=True)
+
+
+@pytest.mark.parametrize("folder", ["--bind", "--ro-bind"])
+def test_a_file_that_cannot_be_renamed_over_is_written_in_place(
+    folder: str, tmp_path: Path
+) -> None:
+    build(tmp_path, {"f": "b\n", "g": "b\n"})
+    done = in_a_sandbox(tmp_path, folder, "*** Update File: f\n@@\n-b\n+B\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert snapshot(tmp_path) == {"f": "B\n", "g": "b\n"}
+
+
+def test_a_moved_file_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
+    build(tmp_path, {"f": "b\n"})
+    move = "*** Update File: f\n*** Move to: g\n@@\n-b\n+B\n"
+    done = in_a_sandbox(tmp_path, "--bind", move)
+    reason = f"Failed to remove original {tmp_path}/f: Device or resource busy (os error 16)\n"
+    assert (done.returncode, done.stderr.decode()) == (1, reason)
+    assert snapshot(tmp_path) == {"f": "b\n", "g": "B\n"}
 
 
 def test_the_command_loads_little(tmp_path: Path) -> None:
