@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from quire.testing.builders import turn_context
-from quire.tools.apply_patch import prepare_patch
 from quire.tools.patch_apply import ApplyError, apply, apply_in_order, plan, verify
 from quire.tools.patch_files import NewFile, place_to_write
+from quire.tools.patch_invocation import prepare_patch
 from quire.tools.patch_parser import PatchError, parse_patch
 from tests.unit.patch_folder import (
     RecordingContext,

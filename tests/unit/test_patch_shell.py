@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +152,16 @@ def test_refusals_as_codex(script: str, error: str, tmp_path: Path) -> None:
     with pytest.raises(ToolError) as caught:
         intercept("c", script, str(tmp_path), turn_context(str(tmp_path)))
     assert str(caught.value) == error
+
+
+def test_a_plain_command_does_not_load_the_engine() -> None:
+    script = (
+        "import sys; from quire.tools.patch_intercept import parse_shell_patch as parse; "
+        "from quire.tools.apply_patch import ApplyPatch; ApplyPatch().spec(); parse('ls | wc'); "
+        "sys.exit(any(name.startswith('quire.tools.patch_apply') for name in sys.modules))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", script], env=env).returncode == 0
 
 
 def test_a_command_is_none_of_its_business(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ from quire.core.errors import ToolError
 from quire.protocol.policy import SandboxPolicy
 from quire.protocol.thread import FileChange
 from quire.testing.builders import call, custom, turn_context
-from quire.tools.apply_patch import DECLINED, ApplyPatch, prepare_patch
+from quire.tools.apply_patch import ApplyPatch
 from quire.tools.base import load_description
+from quire.tools.patch_invocation import DECLINED, prepare_patch
 from tests.unit.patch_folder import (
     RecordingContext,
     admitted,

@@ -15,8 +15,6 @@ from msgspec import Struct
 from quire.core.errors import ToolError
 from quire.core.ports import Invocation
 from quire.protocol.policy import TurnContext
-from quire.tools.apply_patch import prepare_patch
-from quire.tools.patch_parser import WHITESPACE, PatchError, parse_patch
 
 HEADING = "Wall time: 0.0000 seconds\nOutput:\n"
 _BARE = (
@@ -46,17 +44,21 @@ def intercept(call_id: str, script: str, workdir: str, ctx: TurnContext) -> Invo
         return None
     if not found.called:
         raise ToolError(_BARE)
+    from quire.tools.patch_invocation import prepare_patch
+
     cwd = os.path.join(ctx.cwd, workdir, found.folder or "")
     return prepare_patch(call_id, found.patch, os.path.normpath(cwd), HEADING)
 
 
 def parse_shell_patch(script: str) -> ShellPatch | None:
     """Read `script` as a patch, or give None. Pure; never raises."""
+    if "<<" not in script and "*** Begin Patch" not in script:
+        return None
+    from quire.tools.patch_parser import WHITESPACE
+
     text = script.strip(WHITESPACE)
     if text.startswith(("*** Begin Patch", "<<")):
         return ShellPatch(script, called=False) if _is_patch(text) else None
-    if "<<" not in text:
-        return None
     head, _, body = text.partition("<<")
     folder, command = _split_cd(head)
     if command.strip(" \t") not in _COMMANDS:
@@ -66,6 +68,8 @@ def parse_shell_patch(script: str) -> ShellPatch | None:
 
 
 def _is_patch(text: str) -> bool:
+    from quire.tools.patch_parser import PatchError, parse_patch
+
     try:
         parse_patch(text)
     except PatchError:
@@ -110,6 +114,6 @@ def _heredoc(text: str) -> str | None:
         if read.removesuffix("\r") == word:
             break
         body.append(read)
-    if any(line.strip(WHITESPACE) for line in lines):
+    if any(line.strip() for line in lines):
         return None
     return "\n".join(body)
