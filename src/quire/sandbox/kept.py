@@ -50,6 +50,7 @@ class Keeper:
         if self._child is not None:
             self._child.kill()
             self._child.wait()
+            self._child.release()
             self._child = None
 
     def _start(self) -> socket.socket:

@@ -117,6 +117,11 @@ class LinuxSandbox:
         while (self._running or self._ended) and time.monotonic() < until:
             self._collect()
             await asyncio.sleep(_AWAIT_END_SECONDS)
+        # What no SIGKILL ends (it waits for a disk) dies when its descriptors are released.
+        self._ended += [
+            (opened.waiting.tree, opened.stand_ins) for opened in self._running.values()
+        ]
+        self._running.clear()
         self._collect(forget=True)
         if self._timer is not None:
             self._timer.cancel()
@@ -231,7 +236,9 @@ class LinuxSandbox:
     # --- the end ---------------------------------------------------------------------------
 
     def _has_ended(self, process: RunningProcess) -> None:
-        opened = self._running.pop(process)
+        opened = self._running.pop(process, None)
+        if opened is None:
+            return  # Given up by `aclose`.
         self._ended.append((opened.waiting.tree, opened.stand_ins))
         self._collect_later()
 

@@ -17,11 +17,11 @@ _SAFE = libc.MOUNT_ATTR_NOSUID | libc.MOUNT_ATTR_NODEV
 
 
 def unshare(*, network: bool) -> None:
-    """Leave the namespaces of the host. The caller's next child is the first process of the new
-    ones and has to call `build`."""
+    """Leave the namespaces of the host, but for its mounts: the caller still sees its /proc. The
+    next child is the first process of the new ones and has to call `build`."""
     user, group = os.geteuid(), os.getegid()
     libc.own_proc_files()
-    flags = libc.CLONE_NEWUSER | libc.CLONE_NEWNS | libc.CLONE_NEWPID | libc.CLONE_NEWIPC
+    flags = libc.CLONE_NEWUSER | libc.CLONE_NEWPID | libc.CLONE_NEWIPC
     libc.unshare(flags if network else flags | libc.CLONE_NEWNET)
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{user} {user} 1")
@@ -30,8 +30,9 @@ def unshare(*, network: bool) -> None:
 
 def build(writable: Places, read_only: Places, links: Places) -> None:
     """Make everything read-only but `writable`; keep `read_only` and `links` in those as they
-    are. What is no longer the file that was planned is refused."""
+    are, in mounts of our own. What is no longer the file that was planned is refused."""
     os.chdir("/")
+    libc.unshare(libc.CLONE_NEWNS)
     libc.make_private("/")
     trees = [(path, _clone(path, (device, inode), 0)) for path, device, inode in writable]
     kept = libc.MOUNT_ATTR_RDONLY
