@@ -102,6 +102,8 @@ class Sessions:
                 "to end, or end it"
             )
         process = await self._sandbox.spawn(spec)
+        # The next command's sandbox is set up while this one runs and the model thinks.
+        self._sandbox.prewarm(spec.policy, ctx.turn.cwd)
         self._next_id += 1
         session = Session(self._next_id, process, item, ctx, spec.tty)
         self._sessions[session.id] = session
