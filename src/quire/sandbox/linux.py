@@ -33,6 +33,8 @@ MAX_STARTING = 4
 """Sandboxes being set up at one time: many at once would stall the event loop."""
 WARM_SECONDS = 60.0
 """How long a sandbox is kept ready: while it is, its stand-ins stay in the workspace."""
+HURRY_SECONDS = 0.02
+"""A sandbox that is wanted so soon after it was started is not complete yet: two are kept then."""
 END_SECONDS = 5.0
 """How long `aclose` waits for killed trees."""
 
@@ -66,7 +68,8 @@ class LinuxSandbox:
         self._home = home
         self._mounts = MountPoints(home)
         self._ladder = Ladder(layer)
-        self._warm: dict[_Key, _Open] = {}
+        self._warm: dict[_Key, list[_Open]] = {}
+        self._hurried: set[_Key] = set()
         self._running: dict[RunningProcess, _Open] = {}
         self._ended: list[tuple[Tree, StandIns]] = []
         self._resolved: dict[str, str] = {}
@@ -87,14 +90,19 @@ class LinuxSandbox:
         try:
             key = self._key(policy, (cwd,), os.environ.get("TMPDIR"))
             step = next(self._steps(key), None)
-            if step is None or key in self._warm:
-                return
-            while len(self._warm) >= MAX_WARM:
-                self._discard(self._warm.pop(next(iter(self._warm))))
-            self._warm[key] = self._start(step, key[1], piped)
+            wanted = 2 if key in self._hurried else 1
+            while step is not None and len(self._warm.get(key, ())) < wanted:
+                self._make_room()
+                self._warm.setdefault(key, []).append(self._start(step, key[1], piped))
         except (OSError, QuireError, StartFailed):
             return  # The command itself will say what is wrong.
         self._collect_later()
+
+    def _make_room(self) -> None:
+        """Discard what was made ready first until one more may be."""
+        while sum(map(len, self._warm.values())) >= MAX_WARM:
+            key = next(key for key, ready in self._warm.items() if ready)
+            self._discard(self._warm[key].pop(0))
 
     async def spawn(self, spec: SpawnSpec) -> RunningProcess:
         return await self._run(spec, partial(terminal, spec.size) if spec.tty else piped)
@@ -106,7 +114,7 @@ class LinuxSandbox:
     async def aclose(self) -> None:
         import asyncio
 
-        for opened in self._warm.values():
+        for opened in [one for ready in self._warm.values() for one in ready]:
             self._discard(opened)
         self._warm.clear()
         for process in list(self._running):
@@ -154,9 +162,12 @@ class LinuxSandbox:
 
     async def _take_warm(self, key: _Key, stand_ins: StandIns) -> _Open | None:
         """The sandbox kept ready for `key`, if it still fits and lives."""
-        opened = self._warm.pop(key, None)
-        if opened is None:
+        ready = self._warm.get(key)
+        if not ready:
             return None
+        opened = ready.pop(0)
+        if time.monotonic() - opened.since < HURRY_SECONDS:
+            self._hurried.add(key)  # Commands come faster than one sandbox at a time is made.
         if opened.stand_ins != stand_ins:
             self._discard(opened)
             return None
@@ -252,6 +263,7 @@ class LinuxSandbox:
         waiting: list[tuple[Tree, StandIns]] = []
         for tree, stand_ins in self._ended:
             if forget or tree.gone():
+                tree.kill()  # Nothing is left; but for what is given up.
                 tree.release()
                 self._mounts.release(stand_ins)
             else:
@@ -278,9 +290,12 @@ class LinuxSandbox:
     def _on_timer(self) -> None:
         self._timer = None
         now = time.monotonic()
-        for key, opened in list(self._warm.items()):
-            if now - opened.since >= WARM_SECONDS:
-                self._discard(self._warm.pop(key))
+        for key, ready in list(self._warm.items()):
+            for opened in [one for one in ready if now - one.since >= WARM_SECONDS]:
+                ready.remove(opened)
+                self._discard(opened)
+            if not ready:
+                del self._warm[key]
         self._collect()
         if self._warm or self._ended:
             self._collect_later()
