@@ -26,7 +26,7 @@ from quire.sandbox.mountpoints import StandIns
 from quire.sandbox.plan import Place, Plan
 from quire.sandbox.spawning import Child, pipe, spawn
 from quire.sandbox.streams import Streams
-from quire.sandbox.waiting import StartFailed, read_some, write_all
+from quire.sandbox.waiting import StartFailed, until_usable, write_all
 
 _INFO, _FILTER, _FIRST_ROOT = 4, 5, 10
 _ERROR_BYTES = 4096
@@ -76,6 +76,12 @@ class BubblewrapTree:
         self.fd = child.fd
         self._child = child
         self._init = -1
+        self._until_gone: list[int] = []
+
+    @property
+    def complete(self) -> bool:
+        """True once the first process is known and the sandbox made."""
+        return self._init >= 0
 
     def found_init(self, pid: int) -> None:
         """Watch the first process too: bubblewrap ends before it."""
@@ -85,18 +91,32 @@ class BubblewrapTree:
         return self._child.poll()
 
     def kill(self) -> None:
+        """To be called once the sandbox is complete: killed earlier, bubblewrap would leave
+        behind a child that waits for it for ever."""
+        import signal
+
         self._child.kill()
+        if self._init >= 0:
+            try:
+                signal.pidfd_send_signal(self._init, signal.SIGKILL)
+            except ProcessLookupError:
+                return
 
     def gone(self) -> bool:
         if self._child.poll() is None:
             return False
         return self._init < 0 or _readable(self._init)
 
+    def keep_until_gone(self, fds: list[int]) -> None:
+        """Close these later: bubblewrap still writes to them, and must not fail now."""
+        self._until_gone = fds
+
     def release(self) -> None:
         self._child.release()
-        if self._init >= 0:
-            os.close(self._init)
-            self._init = -1
+        for fd in (self._init, *self._until_gone):
+            if fd >= 0:
+                os.close(fd)
+        self._init, self._until_gone = -1, []
 
 
 class BubblewrapWaiting:
@@ -118,12 +138,14 @@ class BubblewrapWaiting:
         self._orders = orders
 
     async def ready(self) -> None:
-        said = b""
+        said, open_end = b"", True
         while not said.endswith(READY):
-            more = await read_some(self._news, _ERROR_BYTES)
-            if not more:
-                raise StartFailed(await self._complaint())
-            said += more
+            await until_usable(self.tree.fd, *([self._news] if open_end else []))
+            if self.tree.poll() is not None:
+                raise StartFailed(self._complaint())
+            more = os.read(self._news, _ERROR_BYTES) if _readable(self._news) else None
+            said += more or b""
+            open_end = more != b""
         pid = said.partition(b'"child-pid":')[2].partition(b",")[0]
         try:
             self.tree.found_init(int(pid))
@@ -138,22 +160,21 @@ class BubblewrapWaiting:
         self._orders = -1
 
     def discard(self) -> None:
-        self.tree.kill()
-        for fd in (self.streams.output, self._news, self._orders):
-            if fd >= 0:
-                os.close(fd)
+        if self._orders >= 0:
+            os.close(self._orders)
+        theirs = [self.streams.output, self._news]
         self.streams.output = self._news = self._orders = -1
+        # Unless complete, it ends by itself: what waits inside finds that there are no orders.
+        self.tree.keep_until_gone(theirs)
+        if self.tree.complete:
+            self.tree.kill()
 
-    async def _complaint(self) -> str:
-        said = b""
-        while self.streams.output >= 0 and len(said) < _ERROR_BYTES:
-            try:
-                more = await read_some(self.streams.output, _ERROR_BYTES)
-            except OSError:
-                break  # A terminal that nobody holds any more.
-            if not more:
-                break
-            said += more
+    def _complaint(self) -> str:
+        """What bubblewrap printed before it ended."""
+        try:
+            said = os.read(self.streams.output, _ERROR_BYTES) if self.streams.output >= 0 else b""
+        except OSError:
+            said = b""  # Nothing, or a terminal that nobody holds any more.
         return said.decode("utf-8", "replace").strip() or "bwrap ended without a word"
 
 

@@ -262,8 +262,10 @@ class LinuxSandbox:
         """Release the trees of which nothing is left; with `forget`, all that have ended."""
         waiting: list[tuple[Tree, StandIns]] = []
         for tree, stand_ins in self._ended:
-            if forget or tree.gone():
-                tree.kill()  # Nothing is left; but for what is given up.
+            gone = tree.gone()
+            if forget and not gone:
+                tree.kill()
+            if forget or gone:
                 tree.release()
                 self._mounts.release(stand_ins)
             else:

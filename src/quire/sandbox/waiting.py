@@ -68,15 +68,6 @@ class Waiting(Protocol):
         ...
 
 
-async def read_some(fd: int, size: int) -> bytes:
-    """`os.read` on a descriptor that does not block."""
-    while True:
-        try:
-            return os.read(fd, size)
-        except BlockingIOError:
-            await until_usable(fd)
-
-
 async def write_all(fd: int, data: bytes) -> None:
     """`os.write` of all of `data` to a descriptor that does not block. Raises `OSError`."""
     view = memoryview(data)
@@ -84,11 +75,11 @@ async def write_all(fd: int, data: bytes) -> None:
         try:
             view = view[os.write(fd, view) :]
         except BlockingIOError:
-            await until_usable(fd, writing=True)
+            await until_usable(writing=fd)
 
 
-async def until_usable(fd: int, *, writing: bool = False) -> None:
-    """Wait until `fd` can be read, or written."""
+async def until_usable(*reading: int, writing: int | None = None) -> None:
+    """Wait until one of the descriptors can be read, or written."""
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -98,14 +89,14 @@ async def until_usable(fd: int, *, writing: bool = False) -> None:
         if not future.done():
             future.set_result(None)
 
-    if writing:
-        loop.add_writer(fd, wake)
-    else:
+    for fd in reading:
         loop.add_reader(fd, wake)
+    if writing is not None:
+        loop.add_writer(writing, wake)
     try:
         await future
     finally:
-        if writing:
-            loop.remove_writer(fd)
-        else:
+        for fd in reading:
             loop.remove_reader(fd)
+        if writing is not None:
+            loop.remove_writer(writing)
