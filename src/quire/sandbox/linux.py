@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from quire.core.errors import AgentError, QuireError
 from quire.core.ports import SpawnSpec
 from quire.protocol.policy import SandboxPolicy
@@ -109,6 +111,10 @@ class LinuxSandbox:
 
     async def attach(self, spec: SpawnSpec) -> RunningProcess:
         """Like `spawn`, with our own stdin, stdout and stderr; there is nothing to `read`."""
+        if spec.policy.mode != "danger-full-access" and not any(s.proven for s in self.steps):
+            # Layers are tried with their complaints in a pipe, not on our stderr.
+            trial = replace(spec, argv=("/bin/sh", "-c", ":"), env={})
+            await (await self._run(trial, piped)).wait()
         return await self._run(spec, inherited)
 
     async def aclose(self) -> None:

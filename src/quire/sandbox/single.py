@@ -36,10 +36,18 @@ async def run_command(
     spec = SpawnSpec(argv=argv, cwd=cwd, env=env, policy=policy, workspace_roots=(cwd,))
     sandbox = LinuxSandbox(home, layer)
     running = asyncio.ensure_future(_run(sandbox, spec))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    terminated = asyncio.Event()
+
+    def terminate() -> None:
+        terminated.set()
+        running.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
     try:
         return await running
     except asyncio.CancelledError:
+        if not terminated.is_set():
+            raise
         return TERMINATED
     finally:
         await sandbox.aclose()
