@@ -46,6 +46,9 @@ def surroundings(folder: Path, stack: ExitStack) -> dict[str, Any]:
     (folder / "tmp").mkdir()
     for name in ("file", "file2"):
         (outside / name).write_text("outside\n")
+    os.mkfifo(outside / "fifo")
+    fifo = os.open(outside / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    stack.callback(os.close, fifo)
     (workspace / "file").write_text("inside\n")
     (workspace / ".git" / "config").write_text("[core]\n")
     (workspace / "leads-outside").symlink_to(outside)

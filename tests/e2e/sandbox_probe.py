@@ -168,6 +168,11 @@ def dotdot_escape() -> None:
 
 
 @attempt
+def fifo_outside() -> None:
+    os.close(os.open(outside("fifo"), os.O_WRONLY | os.O_NONBLOCK))
+
+
+@attempt
 def proc_root_escape() -> None:
     write("/proc/1/root" + outside("new5"))
 

@@ -44,6 +44,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "hardlink_escape": ("no",),
     "rename_out": ("no",),
     "dotdot_escape": ("no",),
+    # A mount that is read-only still lets named pipes be written (and sockets be connected to).
+    "fifo_outside": ("ok", "no"),
     "proc_root_escape": ("no",),
     "proc_cwd_escape": ("no",),
     "git_write": ("EROFS EROFS EROFS", "no"),

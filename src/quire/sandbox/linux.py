@@ -152,6 +152,8 @@ class LinuxSandbox:
             try:
                 opened = await self._take_warm(key, stand_ins) if make is piped else None
                 opened = opened or await self._open(key, make)
+            except OSError as exc:  # No descriptors, processes or memory left.
+                raise AgentError(f"cannot start a command: {exc}") from None
             finally:
                 self._mounts.release(stand_ins)
             try:
@@ -208,11 +210,13 @@ class LinuxSandbox:
 
     def _start(self, step: Step, plan: Plan, make: Callable[[], Streams]) -> _Open:
         stand_ins = self._mounts.hold(plan.missing)
-        streams = make()
+        streams = None
         try:
+            streams = make()
             return _Open(step.layer.start(plan, stand_ins, streams), step, stand_ins)
         except BaseException:
-            streams.close()
+            if streams is not None:
+                streams.close()
             self._mounts.release(stand_ins)
             raise
 

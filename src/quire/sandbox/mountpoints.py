@@ -35,7 +35,7 @@ Identity = tuple[int, int]
 StandIns = dict[str, Identity]
 """The empty folders that exist now, by path."""
 
-_ATTEMPTS = 200
+_ATTEMPTS, _PAUSE_S = 5000, 0.0001
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -125,7 +125,7 @@ def _make(path: str) -> _Held | None:
         held = _lock(path)
         if held is not None:
             return held
-        time.sleep(0.001)  # Another process is removing it just now.
+        time.sleep(_PAUSE_S)  # Another process is removing it just now.
     raise AgentError(f"cannot make a sandbox: {path} is locked by another program")
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from quire.core.errors import AgentError
 from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy
+from quire.sandbox.mountpoints import MARK_NS
 
 HOME_FILES = (
     *(".bash_aliases", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc", ".profile"),
@@ -147,7 +148,7 @@ class _Protected:
             return
         if S_ISLNK(stat.st_mode):
             self.add_resolved(path)
-        elif S_ISDIR(stat.st_mode) and _is_empty(path):
+        elif S_ISDIR(stat.st_mode) and (stat.st_mtime_ns == MARK_NS or _is_empty(path)):
             self.missing.add(path)
         else:
             self.read_only[path] = Place(path, stat.st_dev, stat.st_ino)
@@ -184,7 +185,7 @@ class _Protected:
         """Keep the folders between the outermost root and `path` from being renamed, which would
         make room for another file of that name: each is mounted on itself."""
         folder = dirname(path)
-        while self._writable(folder):
+        while folder not in self.pinned and self._writable(folder):
             place = _place(folder)
             if place is not None:
                 self.pinned[folder] = place

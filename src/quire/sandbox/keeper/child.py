@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import sys
+
+from quire.sandbox.keeper import libc
 
 Orders = tuple[tuple[str, ...], str, dict[str, str]]
 """argv, folder, environment."""
@@ -31,9 +32,7 @@ def become(orders: Orders, *, tty: bool) -> None:
             for fd in (0, 1, 2):
                 os.dup2(terminal, fd)
             os.close(terminal)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        libc.default_signals()
         os.chdir(cwd)
         os.execvpe(argv[0], list(argv), env)
     except OSError as exc:
@@ -44,8 +43,6 @@ def become(orders: Orders, *, tty: bool) -> None:
 def wait(news: int, orders: int, *, tty: bool, network: bool) -> None:
     """Inside bubblewrap: say that the sandbox is complete, then become what is ordered."""
     if network:
-        from quire.sandbox.keeper import libc
-
         libc.scope_abstract_sockets()
     os.write(news, b"\x01")
     os.close(news)

@@ -131,6 +131,13 @@ def own_proc_files() -> None:
     _checked("prctl PR_SET_DUMPABLE", _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0))
 
 
+def default_signals() -> None:
+    """Undo what Python and the keeper ignore (SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ), which a
+    new program would inherit. The module `signal` takes longer to import than this whole step."""
+    for number in (1, 2, 13, 15, 25):
+        _libc.signal(number, None)
+
+
 def landlock_version() -> int:
     """The Landlock version of this kernel."""
     done = _libc.syscall(_SYS_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)
