@@ -46,7 +46,7 @@ def read_run(text: str, exit_code: int) -> RunResult:
         return RunResult(exit_code, passed, failed, tuple(dict.fromkeys(names)))
     passed = _count(text, "passed")
     failed = _count(text, "failed") + _count(text, "error")
-    names = re.findall(r"^(?:FAILED|ERROR) (\S+(?:\[[^\n]*?\])?)", text, re.MULTILINE)
+    names = re.findall(r"^(?:FAILED|ERROR) ([^\s\[]+(?:\[.*?\])?)(?: - |$)", text, re.MULTILINE)
     return RunResult(exit_code, passed, failed, tuple(dict.fromkeys(names)))
 
 

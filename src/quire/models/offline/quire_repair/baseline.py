@@ -165,6 +165,7 @@ def _frames(root: str, trace: TracebackType | None) -> Iterator[tuple[str, int]]
     prefix = os.path.join(os.path.realpath(root), "")
     while trace is not None:
         name = os.path.realpath(trace.tb_frame.f_code.co_filename)
-        if name.startswith(prefix):
+        # There is no line number where a signal struck between lines.
+        if name.startswith(prefix) and trace.tb_lineno:
             yield name, trace.tb_lineno
         trace = trace.tb_next

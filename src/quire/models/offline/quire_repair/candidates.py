@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from . import ops_flow, ops_names, ops_values
+from . import ops_flow, ops_names, ops_text, ops_values
 from .sites import Knowledge, Proposal, Scope, Site, import_sites, sites_of
 from .sources import Edit, Source, Unit
 
-OPERATORS = (*ops_values.OPERATORS, *ops_names.OPERATORS, *ops_flow.OPERATORS)
+OPERATORS = (
+    *(*ops_values.OPERATORS, *ops_names.OPERATORS),
+    *(*ops_flow.OPERATORS, *ops_text.OPERATORS),
+)
 SUSPICION_WEIGHT = 1.2
+TWINS = 0.7
 IMPORT_SURCHARGE = 0.4
 """Code that runs at import is wrong less often, and costs more to try."""
 
@@ -22,17 +27,45 @@ def single_edits(
     for source, unit in targets:
         scope = Scope(source, unit, known)
         for site, score in sites_of(scope):
-            _add(found, source, unit.index, _proposed(site), score)
+            _add(found, source, unit.index, priced(site, _proposed(site)), score)
     for source in modules:
         scope = Scope(source, None, known)
         for site, score in import_sites(scope):
-            _add(found, source, -1, _proposed(site), max(score - IMPORT_SURCHARGE, 0.0))
+            proposals = priced(site, _proposed(site))
+            _add(found, source, -1, proposals, max(score - IMPORT_SURCHARGE, 0.0))
     return sorted(found.values(), key=lambda e: (e.cost, e.path, e.start, e.end, e.text))
 
 
 def _proposed(site: Site) -> Iterator[Proposal]:
     for operator in OPERATORS:
         yield from operator(site)
+
+
+def priced(site: Site, proposals: Iterator[Proposal]) -> Iterator[Proposal]:
+    """The proposals, dearer where the edit makes two neighbours the same (`x == x`, `f(a, a)`,
+    `(item[0], item[0])`)."""
+    neighbours = [_neighbours(site, level) for level in (1, 2)]
+    for proposal in proposals:
+        twins = any(
+            start <= proposal.start
+            and proposal.end <= end
+            and own[: proposal.start - start] + proposal.text + own[proposal.end - start :] in texts
+            for start, end, own, texts in (n for n in neighbours if n is not None)
+        )
+        yield proposal._replace(prior=proposal.prior + TWINS) if twins else proposal
+
+
+def _neighbours(site: Site, level: int) -> tuple[int, int, str, list[str]] | None:
+    """The expression around the site at a level, and the texts of the others beside it."""
+    if len(site.parents) < level:
+        return None
+    parent = site.parents[-level]
+    own = site.node if level == 1 else site.parents[1 - level]
+    if not isinstance(parent, ast.expr) or not isinstance(own, ast.expr):
+        return None
+    start, end = site.source.span(own)
+    others = [c for c in ast.iter_child_nodes(parent) if isinstance(c, ast.expr) and c is not own]
+    return start, end, site.source.text[start:end], [site.source.segment(c) for c in others]
 
 
 def _add(

@@ -20,10 +20,12 @@ ERROR = r"(?:E\s+)?([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)): ?(.*)"
 
 
 class Case(Protocol):
-    """One test. `run` raises whatever makes it fail; it can be called many times."""
+    """One test. `run` raises whatever makes it fail; it can be called many times. `careful` is
+    the same test run in a slower way that leaves nothing out, where there is one."""
 
     id: str
     file: str
+    careful: Case | None
 
     def run(self) -> None: ...
 
@@ -105,6 +107,7 @@ class UnittestCase:
         self._test = test
         self.id = name
         self.file = file
+        self.careful: Case | None = None
         default = unittest.TestCase
         own = type(test)
         self._class_fixtures = (
@@ -175,6 +178,7 @@ class FunctionCase:
     def __init__(self, name: str, file: str, function: Callable[[], object]) -> None:
         self.id = name
         self.file = file
+        self.careful: Case | None = None
         self._function = function
 
     def run(self) -> None:

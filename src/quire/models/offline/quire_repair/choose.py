@@ -9,10 +9,15 @@ from .pool import cost_of
 from .replay import CRASH, Behaviour
 from .sources import Edit
 
-SHARPNESS = 2.5
+SUPPORT = 0.1
+MOST_SUPPORT = 0.3
+"""What a behaviour gains from every doubling of the edits that lead to it, and at most."""
+
 CHANGED = 0.3
 CHANGED_BY_CRASH = 1.5
 NEW_CRASH = 2.0
+ANY_NEW_CRASH = 0.3
+CRASHING = 1.0
 SLOWER = 0.4
 UNSEEN = 0.3
 
@@ -47,8 +52,8 @@ def groups(
     found: list[Group] = []
     for members in kinds.values():
         members.sort(key=_simplicity)
-        weight = sum(math.exp(-SHARPNESS * cost_of(o.edits)) for o in members)
-        price = -math.log(weight) / SHARPNESS + _surprise(members[0], behaviour, crashes)
+        price = cost_of(members[0].edits) + _surprise(members[0], behaviour, crashes)
+        price -= min(SUPPORT * math.log2(len(members)), MOST_SUPPORT)
         if members[0].cpu > 3 * cpu + 0.05:
             price += SLOWER
         found.append(Group(members, price, members[0].row))
@@ -67,10 +72,12 @@ def _surprise(option: Option, behaviour: Behaviour | None, crashes: bool) -> flo
     row = behaviour.candidates[option.row]
     worked = [n for n, text in enumerate(behaviour.original) if not text.startswith(CRASH)]
     if not worked:
-        return 0.0
+        return CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
     changed = sum(row[n] != behaviour.original[n] for n in worked) / len(worked)
     crashed = sum(row[n].startswith(CRASH) for n in worked) / len(worked)
-    return changed * (CHANGED_BY_CRASH if crashes else CHANGED) + crashed * NEW_CRASH
+    price = changed * (CHANGED_BY_CRASH if crashes else CHANGED)
+    price += (ANY_NEW_CRASH if crashed else 0.0) + crashed * NEW_CRASH
+    return price + CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
 
 
 def telling_call(behaviour: Behaviour, one: Group, two: Group) -> tuple[str, str, str] | None:

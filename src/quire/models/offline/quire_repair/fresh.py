@@ -9,7 +9,9 @@ import os
 import select
 import signal
 import struct
+import sys
 import time
+from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ from .cases import Case, Collected, Plan, collect
 from .children import in_child, write_all
 from .evaluate import LATE, LIMITS, RIGHT, STUCK, WRONG, Verdict
 from .limits import PASS, SKIP, TIMEOUT, attempt
+from .project import is_test_file
 
 HEAD = struct.Struct("<I")
 LOAD_SECONDS = 4.0
@@ -126,25 +129,59 @@ def _exactly(descriptor: int, size: int) -> bytes | None:
 
 
 def _serve(plan: Plan, reading: int, writing: int) -> None:
-    while True:
-        value = _read(reading)
-        if value is None:
-            return
+    """The life of a zygote. With pytest it waits where all is ready but nothing is loaded; but a
+    conftest that is read at the start may load parts of the project, and then it cannot."""
+    first = _read(reading)
+    if first is None:
+        return
+    if plan.framework == "pytest" and in_child(lambda: _starts_clean(plan.root), LOAD_SECONDS):
+        from .pytest_cases import ready_to_collect
+
+        ready_to_collect(plan.root, lambda now: _answer(plan, (reading, writing), first, now))
+    else:
+        _answer(plan, (reading, writing), first, None)
+
+
+def _starts_clean(root: str) -> bool:
+    from .pytest_cases import ready_to_collect
+
+    answers: list[bool] = []
+    ready_to_collect(root, lambda _: answers.append(not _has_loaded(root)))
+    return answers == [True]
+
+
+def _answer(
+    plan: Plan, pipes: tuple[int, int], value: Any, collect_now: Callable[[], Collected] | None
+) -> None:
+    while value is not None:
         request = Request(*value)
         total = LOAD_SECONDS + (20.0 if request.generous else 6.0)
-        answer = in_child(lambda request=request: _try_files(plan, request), total)
+        answer = in_child(lambda request=request: _try_files(plan, request, collect_now), total)
         data = marshal.dumps(answer or [STUCK, 0.0])
-        write_all(writing, HEAD.pack(len(data)) + data)
+        write_all(pipes[1], HEAD.pack(len(data)) + data)
+        value = _read(pipes[0])
 
 
-def _try_files(plan: Plan, request: Request) -> list[Any]:
+def _has_loaded(root: str) -> bool:
+    prefix = os.path.join(os.path.realpath(root), "")
+    files = [vars(module).get("__file__") for module in list(sys.modules.values())]
+    own = (os.path.realpath(file) for file in files if isinstance(file, str))
+    return any(f.startswith(prefix) and not is_test_file(f[len(prefix) :]) for f in own)
+
+
+def _try_files(
+    plan: Plan, request: Request, collect_now: Callable[[], Collected] | None
+) -> list[Any]:
     answer: list[Any] = [WRONG, 0.0]
     overlay(dict(request.files))
 
     def then(found: Collected) -> None:
         answer[:] = _run(found, request)
 
-    attempt(lambda: collect(plan, then), LOAD_SECONDS + 60.0)
+    if collect_now is not None:
+        attempt(lambda: then(collect_now()), LOAD_SECONDS + 60.0)
+    else:
+        attempt(lambda: collect(plan, then), LOAD_SECONDS + 60.0)
     return answer
 
 

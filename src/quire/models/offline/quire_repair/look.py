@@ -19,7 +19,7 @@ ENVIRONMENTS = (".venv", "venv", "env", ".env")
 OLDEST = (3, 9)
 SHOWN = 40
 PLAIN_TEST = re.compile(r"^(?:async )?def test|^\s*(?:import pytest|from pytest)", re.MULTILINE)
-TEST_CASE = re.compile(r"\bTestCase\b")
+TEST_CASE = re.compile(r"TestCase\b")
 
 
 class Interpreter(NamedTuple):
@@ -35,7 +35,7 @@ def look(root: str, fallback: str) -> int:
     print(json.dumps(survey))
     more = ["..."] if len(files) > SHOWN else []
     print(f"{len(files)} Python files:", *files[:SHOWN], *more)
-    print(f"{survey['test_files']} of them hold tests, for {survey['framework']}")
+    print(f"tests in {survey['test_files']} of them, framework {survey['framework']}")
     print("in a git repository" if os.path.exists(os.path.join(root, ".git")) else "without git")
     print("files can be changed" if survey["writable"] else "files cannot be changed here")
     if survey["interpreter"]:

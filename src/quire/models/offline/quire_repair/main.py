@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 
 USAGE = "usage: search_main.py look | test | search [--option value ...]"
 
@@ -46,6 +47,12 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
 
     def report(text: str) -> None:
         os.write(output, (text + "\n").encode())
+
+    def on_fault(kind: type[BaseException], fault: BaseException, trace: object) -> None:
+        report("".join(traceback.format_exception(kind, fault, fault.__traceback__)))
+
+    # The project's code gets no output; a fault of the search itself must still show.
+    sys.excepthook = on_fault
 
     if plan.framework == "pytest":
         from . import pytest_cases as pytest_cases

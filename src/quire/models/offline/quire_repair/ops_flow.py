@@ -6,18 +6,28 @@ import ast
 from collections.abc import Iterator
 
 from .ops_values import condition_atoms
-from .sites import Proposal, Site, base_type, is_numeric
+from .sites import Proposal, Site, alike, base_type, is_numeric
 from .sources import blocks
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+UPDATES = ("+=", "-=", "%=", "//=", "*=")
+TAKES_UP = {"list": ("append", "extend"), "set": ("add", "update"), "deque": ("append", "extend")}
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 INITIAL = ("0", "1", "-1", "[]", "{}", "''", "None", "set()", "True", "False", "float('inf')")
-AUGMENTED: dict[type[ast.operator], str] = {
-    ast.Add: "+=",
-    ast.Sub: "-=",
-    ast.Mult: "*=",
-    ast.FloorDiv: "//=",
-    ast.Div: "/=",
+NUMERIC_UPDATES = (("+=", 1.2), ("-=", 1.2), ("=", 1.6), ("*=", 1.8), ("//=", 2.2))
+BIT_UPDATES = (("&=", 1.3), ("|=", 1.3), ("^=", 1.4), ("=", 1.8), ("<<=", 2.4), (">>=", 2.4))
+AUGMENTED: dict[type[ast.operator], tuple[str, tuple[tuple[str, float], ...]]] = {
+    ast.Add: ("+=", NUMERIC_UPDATES),
+    ast.Sub: ("-=", NUMERIC_UPDATES),
+    ast.Mult: ("*=", (*NUMERIC_UPDATES, ("**=", 1.8), ("/=", 1.8))),
+    ast.FloorDiv: ("//=", (("/=", 1.2), ("%=", 1.4), ("-=", 1.8), ("*=", 1.8), ("=", 1.8))),
+    ast.Div: ("/=", (("//=", 1.2), ("*=", 1.5), ("=", 1.8))),
+    ast.Mod: ("%=", (("//=", 1.4), ("-=", 1.8), ("=", 1.8))),
+    ast.BitAnd: ("&=", BIT_UPDATES),
+    ast.BitOr: ("|=", BIT_UPDATES),
+    ast.BitXor: ("^=", BIT_UPDATES),
+    ast.LShift: ("<<=", ((">>=", 1.2), ("=", 1.8))),
+    ast.RShift: (">>=", (("<<=", 1.2), ("=", 1.8))),
 }
 
 
@@ -36,7 +46,7 @@ def returned(site: Site) -> Iterator[Proposal]:
             if text != "self":
                 yield site.replace(f"return {text}", "returned value", 2.0, tight=True)
     elif isinstance(node, ast.Return) and node.value is not None:
-        for text in ("None", "True", "False", "[]", "0", "''"):
+        for text in ("None", "True", "False", "[]", "[[]]", "0", "1", "''"):
             if text != site.src(node.value):
                 start, end = site.source.span(node.value)
                 yield Proposal(start, end, text, "returned value", 2.5)
@@ -54,13 +64,13 @@ def assigned(site: Site) -> Iterator[Proposal]:
     """`=` for `+=`, other augmented operators, other initial values, swapped tuples."""
     node = site.node
     if isinstance(node, ast.AugAssign):
-        symbol = AUGMENTED.get(type(node.op))
+        symbol, others = AUGMENTED.get(type(node.op), ("", ()))
         start = site.source.span(node.target)[1]
         end = site.source.span(node.value)[0]
         between = site.source.text[start:end]
-        if symbol is not None and symbol in between:
+        if symbol and symbol in between:
             at = start + between.index(symbol)
-            for other, prior in (("+=", 1.2), ("-=", 1.2), ("=", 1.6), ("*=", 1.8), ("//=", 2.2)):
+            for other, prior in others:
                 if other != symbol:
                     yield Proposal(at, at + len(symbol), other, "assignment", prior)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
@@ -197,12 +207,20 @@ def inserted(site: Site) -> Iterator[Proposal]:
     if isinstance(site.parent, (*LOOPS, ast.If)) and last and not isinstance(node, JUMPS):
         for text in _ways_out(site):
             yield _line(end, f"{indent}{text}\n", "missing jump", 2.6)
+    if number == _first_statement(block):
+        yield from _statements(site, block, site.source.line_start(_first_line(node)), indent)
     if not isinstance(node, JUMPS):
-        for text, names in _copies(site):
-            yield _line(end, f"{indent}{text}\n", "missing statement", 2.9)
-            for name in names:
-                inner = f"{indent}if {name}:\n{indent}{site.source.step}{text}\n"
-                yield _line(end, inner, "missing statement", 3.3)
+        yield from _statements(site, block, end, indent)
+
+
+def _statements(site: Site, block: list[ast.stmt], at: int, indent: str) -> Iterator[Proposal]:
+    for text in _updates(site, block):
+        yield _line(at, f"{indent}{text}\n", "missing update", 3.2)
+    for text, names in _copies(site):
+        yield _line(at, f"{indent}{text}\n", "missing statement", 2.9)
+        for name in names:
+            inner = f"{indent}if {name}:\n{indent}{site.source.step}{text}\n"
+            yield _line(at, inner, "missing statement", 3.3)
 
 
 def _ways_out(site: Site) -> Iterator[str]:
@@ -226,6 +244,27 @@ def _loop_steps(site: Site, loop: ast.While, end: int, indent: str) -> Iterator[
             prior = 1.7 if name not in changed else 2.5
             for text in (f"{name} += 1", f"{name} -= 1", f"{name} //= 2"):
                 yield _line(end, f"{indent}{text}\n", "missing step", prior)
+
+
+def _updates(site: Site, block: list[ast.stmt]) -> Iterator[str]:
+    """Variables of the block changed by others of it; collections that take up its values."""
+    here = {n.id for s in block for n in ast.walk(s) if isinstance(n, ast.Name)}
+    names = [name for name in site.names() if name not in ("self", "cls")]
+    names = sorted(names, key=lambda name: name not in here)[:8]
+    kinds = {name: site.scope.name_types(name) for name in names}
+    numbers = [name for name in names if is_numeric(kinds[name])]
+    for one in numbers:
+        for other in (*numbers, "1"):
+            if one != other:
+                yield from (f"{one} {symbol} {other}" for symbol in UPDATES)
+    for one in names:
+        words = {method for t in kinds[one] for method in TAKES_UP.get(base_type(t), ())}
+        for other in names:
+            if one == other:
+                continue
+            if alike(kinds[one], kinds[other]) is not False:
+                yield f"{one} = {other}"
+            yield from (f"{one}.{word}({other})" for word in sorted(words))
 
 
 def _copies(site: Site) -> Iterator[tuple[str, list[str]]]:
@@ -262,7 +301,8 @@ def guard(site: Site) -> Iterator[Proposal]:
     if not first and not in_loop:
         return
     start, indent = site.source.line_start(node.lineno), site.source.indent_of(node.lineno)
-    outcomes = list(_outcomes(site)) if first else [("continue", 0.0), ("break", 0.3)]
+    outcomes = [] if first else [("continue", 0.0), ("break", 0.2)]
+    outcomes += _outcomes(site) if first or site.scope.known.crashes else []
     for atom, price in condition_atoms(site):
         for outcome, more in outcomes:
             text = f"{indent}if {atom}:\n{indent}{site.source.step}{outcome}\n"
@@ -344,7 +384,7 @@ def _place(site: Site) -> tuple[list[ast.stmt], int]:
 
 def _whole_lines(site: Site, node: ast.stmt) -> tuple[int, int]:
     """The lines of a statement that has them for itself; an empty span for others."""
-    first = min([node.lineno, *(d.lineno for d in _decorators(node))])
+    first = _first_line(node)
     start = site.source.line_start(first)
     end = site.source.line_start((node.end_lineno or node.lineno) + 1)
     text = site.source.text[start:end]
@@ -353,8 +393,11 @@ def _whole_lines(site: Site, node: ast.stmt) -> tuple[int, int]:
     return (start, start) if shares or (before.strip() and first == node.lineno) else (start, end)
 
 
-def _decorators(node: ast.stmt) -> list[ast.expr]:
-    return node.decorator_list if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else []
+def _first_line(node: ast.stmt) -> int:
+    """With decorators."""
+    decorated = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    decorators = node.decorator_list if decorated else []
+    return min([node.lineno, *(d.lineno for d in decorators)])
 
 
 OPERATORS = (

@@ -42,7 +42,6 @@ SISTERS = (
 BUILTINS = (
     ("min", "max"),
     ("any", "all"),
-    ("sum", "max", "len", "min"),
     ("list", "tuple", "set", "sorted", "frozenset"),
     ("int", "float", "round", "str"),
     ("ord", "chr"),
@@ -73,6 +72,9 @@ WRAPS: dict[str, tuple[str, ...]] = {
     "filter": ("list({})",),
     "reversed": ("list({})",),
 }
+DISTANT = ("sum", "max", "len", "min")
+"""Functions that take the same but give very different things."""
+
 UNKNOWN_WRAPS = ("list({})", "str({})", "int({})", "len({})", "sorted({})", "abs({})")
 
 
@@ -98,6 +100,10 @@ def _called(site: Site, node: ast.Name) -> Iterator[Proposal]:
             for other in family:
                 if other != node.id:
                     yield site.replace(other, "function", 1.5, tight=True)
+    if node.id in DISTANT:
+        for other in DISTANT:
+            if other != node.id:
+                yield site.replace(other, "function", 2.3, tight=True)
     for other in (*site.scope.functions, *site.scope.classes, *site.scope.constants):
         if other != node.id:
             near = SequenceMatcher(None, node.id, other).ratio()
@@ -250,6 +256,17 @@ def _range(site: Site, node: ast.Call) -> Iterator[Proposal]:
         yield site.replace(f"{site.src(node.func)}({text})", "range", prior, tight=True)
 
 
+def pair(site: Site) -> Iterator[Proposal]:
+    """The two values of a tuple the other way round."""
+    node = site.node
+    if isinstance(node, ast.Tuple) and len(node.elts) == 2:
+        one, two = node.elts
+        start, end = site.source.span(one)[0], site.source.span(two)[1]
+        middle = site.source.text[site.source.span(one)[1] : site.source.span(two)[0]]
+        if "(" not in middle and ")" not in middle:
+            yield Proposal(start, end, site.src(two) + middle + site.src(one), "swapped pair", 1.7)
+
+
 def subscript(site: Site) -> Iterator[Proposal]:
     """Other indices and slice bounds; `d.get(k)` for `d[k]`; swapped double indices."""
     node = site.node
@@ -335,12 +352,33 @@ def wrap(site: Site) -> Iterator[Proposal]:
     if isinstance(parent, ast.Subscript) and node is parent.value:
         return
     near = 2.4 if isinstance(parent, (ast.Return, ast.For, ast.comprehension)) else 2.7
+    yield from _parts(site, near)
     words = {w for t in site.types() for w in WRAPS.get(base_type(t), ())}
     ordered = [w for ws in WRAPS.values() for w in ws if w in words]
     for pattern in dict.fromkeys(ordered if site.types() else UNKNOWN_WRAPS):
         own = site.src(node) if pattern.startswith(tuple("abcdefghijklmnopqrstuvwxyz")) else ""
         text = pattern.format(own or site.atom(node))
         yield site.replace(text, "conversion", near, tight=True)
+
+
+def _parts(site: Site, near: float) -> Iterator[Proposal]:
+    """A part of a sequence, or more of it: bounded or joined by the function's own names."""
+    node, types = site.node, site.types()
+    kinds = {base_type(t) for t in types}
+    if not isinstance(node, ast.expr) or not kinds or kinds - {"list", "str", "tuple"}:
+        return
+    own, atom = site.src(node), site.atom(node)
+    for name in site.names()[:10]:
+        others = site.scope.name_types(name)
+        if name == own or name in ("self", "cls"):
+            continue
+        if is_numeric(others):
+            for text in (f"{atom}[{name}:]", f"{atom}[:{name}]"):
+                yield site.replace(text, "slice", near + 0.1, tight=True)
+        elif {base_type(t) for t in others} == kinds:
+            for text in (f"{atom} + {name}", f"{name} + {atom}"):
+                yield site.replace(text, "missing term", near + 0.1)
+    yield site.replace(f"[{own}]", "list of it", near + 0.2, tight=True)
 
 
 def names_in_text(site: Site) -> Iterator[Proposal]:
@@ -363,4 +401,4 @@ def names_in_text(site: Site) -> Iterator[Proposal]:
                         yield Proposal(at, at + len(own), other, "name", 1.9)
 
 
-OPERATORS = (name, attribute, call, subscript, wrap, names_in_text)
+OPERATORS = (name, attribute, call, pair, subscript, wrap, names_in_text)

@@ -82,6 +82,7 @@ def arithmetic(site: Site) -> Iterator[Proposal]:
     textual = any(base_type(t) in ("str", "list", "tuple", "bytes") for t in site.types())
     for other, prior in others:
         if not (textual and other in ("//", "/", "-", "%", "**")):
+            prior += 0.8 if _does_nothing(other, node.right) else 0.0
             yield Proposal(*place, other, "arithmetic operator", prior)
     for operand in (node.left, node.right):
         tight = site.is_free or site.atom(operand) == site.src(operand)
@@ -91,6 +92,13 @@ def arithmetic(site: Site) -> Iterator[Proposal]:
         swapped = f"{site.atom(node.right)} {symbol} {site.atom(node.left)}"
         yield site.replace(swapped, "swapped operands", 1.7)
     yield from _regrouped(site, node, symbol)
+
+
+def _does_nothing(symbol: str, right: ast.expr) -> bool:
+    """`x * 1`, `x + 0`: dropping the operand says it better."""
+    if not isinstance(right, ast.Constant) or right.value not in (0, 1):
+        return False
+    return symbol in (("+", "-", "|", "^") if right.value == 0 else ("*", "/", "//", "**"))
 
 
 def _regrouped(site: Site, node: ast.BinOp, symbol: str) -> Iterator[Proposal]:
@@ -155,11 +163,18 @@ def condition(site: Site) -> Iterator[Proposal]:
         yield site.replace(text, "constant condition", prior, tight=True)
     loose = isinstance(node, (ast.IfExp, ast.Lambda, ast.NamedExpr))
     own = f"({site.src(node)})" if loose else site.src(node)
+    if isinstance(node, ast.Constant):
+        for atom, price in condition_atoms(site):
+            yield site.replace(atom, "condition", 2.2 + price)
+        return
     for atom, price in condition_atoms(site):
         for symbol in ("and", "or"):
             weaker = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)
             left = f"({own})" if weaker and symbol == "and" else own
             yield site.replace(f"{left} {symbol} {atom}", "added condition", 2.6 + price)
+            if "None" in atom or site.scope.known.crashes:
+                text = f"{atom} {symbol} {left}"
+                yield site.replace(text, "added condition", 2.7 + price)
 
 
 def condition_atoms(site: Site) -> Iterator[tuple[str, float]]:
@@ -171,8 +186,10 @@ def condition_atoms(site: Site) -> Iterator[tuple[str, float]]:
             yield text, 0.0
             yield f"not {text}" if isinstance(node, (ast.Call, ast.Name)) else f"not ({text})", 0.2
     names = [n for n in site.names() if n not in ("self", "cls")]
+    ended = _ended_loop_names(site)
     for name in names[:12]:
         far = 0.0 if name in mentioned else 0.3
+        far += 0.4 if name in ended else 0.0
         types = site.scope.name_types(name)
         for text, kinds, price in NAME_CONDITIONS:
             if types and any(base_type(t) in kinds for t in types):
@@ -183,6 +200,13 @@ def condition_atoms(site: Site) -> Iterator[tuple[str, float]]:
             if one < two:
                 for symbol in ("<", "<=", ">", ">=", "==", "!="):
                     yield f"{one} {symbol} {two}", 0.4
+
+
+def _ended_loop_names(site: Site) -> set[str]:
+    """Targets of loops that the site does not stand in."""
+    loops = [n for n in ast.walk(site.scope.node) if isinstance(n, ast.For)]
+    ended = (n.target for n in loops if n not in site.parents)
+    return {n.id for target in ended for n in ast.walk(target) if isinstance(n, ast.Name)}
 
 
 NAME_CONDITIONS = (
@@ -196,8 +220,8 @@ NAME_CONDITIONS = (
     ("{} != 0", ("int", "float"), 0.2),
     ("{} >= 0", ("int", "float"), 0.3),
     ("{} == 1", ("int",), 0.4),
-    ("{} % 2 == 0", ("int",), 0.5),
-    ("{} % 2 == 1", ("int",), 0.5),
+    ("{} % 2 == 0", ("int",), 1.0),
+    ("{} % 2 == 1", ("int",), 1.0),
     ("len({}) > 1", ("str", "list", "tuple"), 0.5),
 )
 
@@ -227,6 +251,9 @@ def constant(site: Site) -> Iterator[Proposal]:
 
 def _integer(site: Site, value: int) -> Iterator[Proposal]:
     prices: dict[int, float] = {value + 1: 1.3, value - 1: 1.3}
+    neutral = _neutral(site)
+    if neutral is not None and neutral != value:
+        prices[neutral] = 2.2
     for other, prior in ((0, 1.6), (1, 1.6), (-1, 1.9), (2, 2.0), (-value, 2.2)):
         prices.setdefault(other, prior)
     if value > 9:
@@ -243,6 +270,18 @@ def _integer(site: Site, value: int) -> Iterator[Proposal]:
     for name in site.names()[:10]:
         if is_numeric(site.scope.name_types(name)):
             yield site.replace(name, "name for a number", 2.4, tight=True)
+
+
+def _neutral(site: Site) -> int | None:
+    """The number that would make an operation do nothing: dropping the operand says it better."""
+    parent = site.parent
+    if not isinstance(parent, ast.BinOp):
+        return None
+    if site.node is parent.left and not isinstance(parent.op, (ast.Add, ast.Mult)):
+        return None
+    if isinstance(parent.op, (ast.Add, ast.Sub)):
+        return 0
+    return 1 if isinstance(parent.op, (ast.Mult, ast.Div, ast.FloorDiv, ast.Pow)) else None
 
 
 def _string(site: Site, value: str) -> Iterator[Proposal]:
@@ -279,6 +318,7 @@ def plus_minus(site: Site) -> Iterator[Proposal]:
     loose = isinstance(node, (ast.IfExp, ast.BoolOp, ast.Compare, ast.Lambda))
     own = f"({site.src(node)})" if loose else site.src(node)
     near = 1.5 if isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)) else 1.8
+    near += 0.2 if isinstance(site.parent, ast.BinOp) else 0.0
     for text in (f"{own} + 1", f"{own} - 1"):
         yield site.replace(text, "off by one", near)
     tight = site.atom(node) if isinstance(node, ast.BinOp) else own
@@ -287,6 +327,8 @@ def plus_minus(site: Site) -> Iterator[Proposal]:
             yield site.replace(f"{own} {symbol} {name}", "missing term", 2.5)
         for symbol in ("*", "//", "/", "%"):
             yield site.replace(f"{tight} {symbol} {name}", "missing factor", 2.7)
+        for word in ("max", "min"):
+            yield site.replace(f"{word}({own}, {name})", "bound", 2.6, tight=True)
     yield site.replace(f"-{site.atom(node)}", "sign", 2.0)
 
 
@@ -297,6 +339,8 @@ def _is_place(site: Site) -> bool:
         site.node.ctx, ast.Load
     )
     inside = (*kinds, ast.Tuple, ast.List, ast.keyword, ast.IfExp, ast.Yield, ast.AnnAssign)
+    if isinstance(site.parent, ast.BinOp):
+        return loads and isinstance(site.node, (ast.Name, ast.Call))
     if isinstance(site.parent, ast.Call) and site.node is site.parent.func:
         return False
     if isinstance(site.parent, ast.Subscript) and site.node is site.parent.value:

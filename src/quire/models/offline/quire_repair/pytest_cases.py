@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from .cases import Broken, Case, Collected, UnittestCase, broken_from_text, relative
+from .limits import attempt
 
 QUIET = [
     "-q",
@@ -27,15 +28,19 @@ SIMPLE = (int, float, bool, str, bytes, type(None))
 
 
 class DirectCase:
-    """A test without fixtures: its function is called with fresh copies of its parameters."""
+    """A test without fixtures of the project: its function is called with fresh copies of its
+    parameters. Fixtures that plugins add to every test are left out (`careful` has them)."""
 
-    def __init__(self, item: pytest.Function, file: str, values: dict[str, Any]) -> None:
-        self.id = item.nodeid
-        self.file = file
+    def __init__(
+        self, item: pytest.Function, values: dict[str, Any], careful: ProtocolCase
+    ) -> None:
+        self.id = careful.id
+        self.file = careful.file
+        self.careful: Case | None = careful
         self._function = _function_of(item)
         self._owner = item.cls
         self._values = values
-        self._plain = all(isinstance(value, SIMPLE) for value in values.values())
+        self._plain = _are_simple(values)
 
     def run(self) -> None:
         values = self._values if self._plain else copy.deepcopy(self._values)
@@ -51,22 +56,50 @@ class ProtocolCase:
     def __init__(self, item: pytest.Item, file: str, watcher: _Watcher) -> None:
         self.id = item.nodeid
         self.file = file
+        self.careful: Case | None = None
         self._item = item
         self._watcher = watcher
+        self._values = _parameters(item)
+        self._saved = None if _are_simple(self._values) else _copied(self._values)
 
     def run(self) -> None:
+        if self._saved is not None:
+            self._values.update(copy.deepcopy(self._saved))
         self._watcher.error = None
         self._item.ihook.pytest_runtest_protocol(item=self._item, nextitem=None)
         if self._watcher.error is not None:
             raise self._watcher.error
 
 
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    """The live values of a parametrized test; `callspec` exists on these only."""
+    callspec = vars(item).get("callspec")
+    return callspec.params if callspec is not None else {}
+
+
+def _are_simple(values: dict[str, Any]) -> bool:
+    return all(isinstance(value, SIMPLE) for value in values.values())
+
+
+def _copied(values: dict[str, Any]) -> dict[str, Any] | None:
+    """A deep copy, or None of what cannot be copied."""
+    copies: list[dict[str, Any]] = []
+    attempt(lambda: copies.append(copy.deepcopy(values)), 1.0)
+    return copies[0] if copies else None
+
+
 class _Watcher:
     """The plugin: takes over when collection is done, and keeps what each test raised."""
 
-    def __init__(self, root: str, then: Callable[[Collected], None]) -> None:
+    def __init__(
+        self,
+        root: str,
+        then: Callable[[Collected], None],
+        before: Callable[[Callable[[], Collected]], None] | None = None,
+    ) -> None:
         self._root = root
         self._then = then
+        self._before = before
         self.broken: list[Broken] = []
         self.error: BaseException | None = None
         self.called = False
@@ -76,15 +109,30 @@ class _Watcher:
             self.broken.append(broken_from_text(report.nodeid, report.longreprtext))
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool | None:
+        if self._before is None:
+            return None
+        self.called = True
+        self._before(lambda: self._collected(session))
+        return True
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if self._before is None:
+            self.called = True
+            self._then(self._found(session))
+        return True
+
+    def _collected(self, session: pytest.Session) -> Collected:
+        session.perform_collect()
+        return self._found(session)
+
+    def _found(self, session: pytest.Session) -> Collected:
         terminal = session.config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             session.config.pluginmanager.unregister(terminal)
-        self.called = True
         expected = [item for item in session.items if item.get_closest_marker("xfail") is None]
-        cases = [self.case(item) for item in expected]
-        self._then(Collected(cases, self.broken))
-        return True
+        return Collected([self.case(item) for item in expected], self.broken)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(
@@ -105,29 +153,41 @@ class _Watcher:
 
     def case(self, item: pytest.Item) -> Case:
         file = relative(self._root, str(item.path))
+        whole = ProtocolCase(item, file, self)
         if isinstance(item, pytest.Function):
-            values = _direct_values(item)
+            values = self._direct_values(item)
             if values is not None:
-                return DirectCase(item, file, values)
+                return DirectCase(item, values, whole)
             owner = item.cls
             if owner is not None and issubclass(owner, unittest.TestCase) and _is_bare(item):
                 return UnittestCase(owner(item.name), file, item.nodeid)
-        return ProtocolCase(item, file, self)
+        return whole
 
+    def _direct_values(self, item: pytest.Function) -> dict[str, Any] | None:
+        """The parameters of a test that needs nothing else, or None."""
+        marks = {mark.name for mark in item.iter_markers()} - {"parametrize"}
+        indirect = any("indirect" in m.kwargs for m in item.iter_markers("parametrize"))
+        if marks or indirect or type(item) is not pytest.Function:
+            return None
+        function = _function_of(item)
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            return None
+        values = _parameters(item)
+        accepted = set(inspect.signature(function).parameters) - {"self"}
+        if accepted != set(values) or (values and _copied(values) is None):
+            return None
+        fixtures = set(item.fixturenames) - set(values) - {"request"}
+        return None if any(self._is_own(item, name) for name in fixtures) else values
 
-def _direct_values(item: pytest.Function) -> dict[str, Any] | None:
-    """The parameters of a test that needs nothing else, or None."""
-    marks = {mark.name for mark in item.iter_markers()} - {"parametrize"}
-    # `callspec` exists on parametrized items only.
-    callspec = vars(item).get("callspec")
-    values: dict[str, Any] = dict(callspec.params) if callspec is not None else {}
-    indirect = any("indirect" in m.kwargs for m in item.iter_markers("parametrize"))
-    if marks or indirect or type(item) is not pytest.Function:
-        return None
-    function = _function_of(item)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return None
-    return values if set(item.fixturenames) == set(values) else None
+    def _is_own(self, item: pytest.Function, fixture: str) -> bool:
+        """The project defines the fixture, or nobody knows who does."""
+        info = vars(item).get("_fixtureinfo")
+        definitions: Any = info.name2fixturedefs.get(fixture) if info is not None else None
+        if not definitions:
+            return True
+        code = definitions[-1].func.__code__
+        xunit = fixture.startswith(("_xunit", "xunit"))
+        return xunit or bool(relative(self._root, code.co_filename))
 
 
 def _is_bare(item: pytest.Function) -> bool:
@@ -152,6 +212,18 @@ def collect_pytest(root: str, then: Callable[[Collected], None]) -> None:
         if status != USAGE_ERROR:
             then(Collected([], watcher.broken))
             return
+
+
+def ready_to_collect(root: str, then: Callable[[Callable[[], Collected]], None]) -> bool:
+    """Start pytest as far as it goes without loading tests, and call `then` there, with what
+    collects them. False when it cannot be started."""
+    watcher = _Watcher(root, _ignore, then)
+    pytest.main([*QUIET, *_tamed_plugins(), root], plugins=[watcher])
+    return watcher.called
+
+
+def _ignore(_collected: Collected) -> None:
+    return
 
 
 def _tamed_plugins() -> list[str]:

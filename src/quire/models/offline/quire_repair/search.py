@@ -27,10 +27,11 @@ from .replay import Behaviour, Replay
 from .sites import Knowledge
 from .sources import Edit, Source, Unit, read_source
 from .trace import Line
+from .witness import witnesses
 
 MOST_CANDIDATES = 60_000
 MOST_OPTIONS = 60
-MOST_LATE = (0, 400, 40, 8)
+MOST_LATE = (0, 160, 24, 6)
 MOST_FRESH = 1500
 FRESH_SECONDS = 1.5
 PARTLY = 3000
@@ -106,6 +107,7 @@ class _Search:
         cases = collected.cases
         order = list(range(len(cases)))
         facts, whole = baseline.run_cases(self._root, cases, order, self._left() * 0.4)
+        self._take_care(cases, facts)
         baseline.confirm_timeouts(self._root, cases, facts)
         blamed = [i for i in facts if lacks_environment(facts[i])]
         self._account.environment_facts([facts[i] for i in blamed])
@@ -114,6 +116,18 @@ class _Search:
         self._account.facts(list(self._facts.values()))
         failing = sum(f.status in (FAIL, TIMEOUT) for f in self._facts.values())
         self._report(f"{len(cases)} tests collected, {failing} of them fail")
+
+    def _take_care(self, cases: list[Case], facts: dict[int, Fact]) -> None:
+        """Where the short way to run a test fails and the whole way does not, take that one."""
+        failing = [i for i in sorted(facts) if facts[i].status == FAIL]
+        whole = {i: care for i in failing if (care := cases[i].careful) is not None}
+        again, _ = baseline.run_cases(
+            self._root, list(whole.values()), list(range(len(whole))), 10.0
+        )
+        for number, index in enumerate(whole):
+            if number in again and again[number].status != FAIL:
+                cases[index] = whole[index]
+                facts[index] = again[number]
 
     def _order(self) -> Goal:
         """Failing cases, then passing ones, each the cheapest first."""
@@ -178,7 +192,8 @@ class _Search:
         failing = [self._facts[i] for i in goal.failing]
         types = baseline.types(collected.cases, self._facts, targets, live)
         mined = mine(self._root, [(f.file, f.id) for f in failing])
-        return Knowledge(lines, types, mined, self._crashes())
+        compared = witnesses(self._root, collected.cases, self._facts)
+        return Knowledge(lines, types, mined, compared, self._crashes())
 
     def _crashes(self) -> bool:
         """The failures are errors or hangs, not wrong values."""
@@ -321,7 +336,7 @@ class _Search:
             self._source(path)
         self._account.suspects(lines, self._sources)
         targets = self._targets(lines)
-        known = Knowledge(lines, {}, mine(self._root, []), True)
+        known = Knowledge(lines, {}, mine(self._root, []), (), True)
         edits = single_edits(targets, list(self._sources.values()), known)[:MOST_FRESH]
         self._account.candidates = len(edits)
         self._report(f"{len(broken)} test modules cannot be loaded; {len(edits)} candidate edits")

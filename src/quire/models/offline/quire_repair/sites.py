@@ -40,6 +40,7 @@ class Knowledge(NamedTuple):
     lines: dict[Line, float]
     types: dict[Key, Types]
     mined: Mined
+    witnesses: tuple[tuple[str, str], ...]
     crashes: bool
 
 

@@ -49,7 +49,7 @@ class Tracer:
         lines = self.lines
 
         def on_line(inner: FrameType, event: str, _arg: object) -> Any:
-            if event == "line":
+            if event == "line" and inner.f_lineno:
                 lines.add((path, inner.f_lineno))
             return on_line
 
