@@ -48,12 +48,13 @@ class Human:
         from quire import __version__
 
         style = self._style
-        model = info.model + (f" {info.reasoning_effort}" if info.reasoning_effort else "")
+        model = _printable(info.model)
+        model += f" {info.reasoning_effort}" if info.reasoning_effort else ""
         facts = (model, info.sandbox.mode, _short_path(info.cwd))
         self._line(f"{style.bold('quire')} {__version__} · {' · '.join(facts)}")
         self._line(style.dim(f"thread {info.id}"))
         for warning in warnings:
-            self._line(style.yellow(f"warning: {warning}"))
+            self._line(style.yellow(_printable(f"warning: {warning}")))
         self._line("")
 
     def event(self, event: Event) -> None:
@@ -64,9 +65,9 @@ class Human:
             case ItemCompleted(_, item):
                 self._completed(item)
             case StreamError(_, message, _):
-                self._line(self._style.yellow(message))
+                self._line(self._style.yellow(_printable(message)))
             case Warned(message):
-                self._line(self._style.yellow(f"warning: {message}"))
+                self._line(self._style.yellow(_printable(f"warning: {message}")))
             case ResponseCompleted():
                 self._usage = event.thread_usage
             case TurnCompleted():
@@ -80,7 +81,10 @@ class Human:
             self._line(self._style.dim(f"tokens used\n{self._usage.total_tokens:,}"))
         self._err.flush()
         if final_message is not None:
-            self._out.write(final_message.rstrip("\n") + "\n")
+            text = final_message.rstrip("\n")
+            if self._out.isatty():
+                text = "\n".join(map(_printable, text.split("\n")))
+            self._out.write(text + "\n")
             self._out.flush()
 
     def _began(self, item: ThreadItem) -> None:
@@ -90,7 +94,7 @@ class Human:
             self._status(f"$ {_one_line(_script(item))}")
         elif isinstance(item, TodoListItem):
             for step in item.steps:
-                self._line(f"{_MARKS[step.status]} {step.step}")
+                self._line(f"{_MARKS[step.status]} {_printable(step.step)}")
 
     def _completed(self, item: ThreadItem) -> None:
         style = self._style
@@ -113,7 +117,10 @@ class Human:
 
     def _release_message(self) -> None:
         if self._held is not None:
-            self._line(f"{self._style.bold('•')} {self._held}")
+            first, *rest = self._held.strip("\n").split("\n")
+            self._line(f"\n{self._style.bold('•')} {_printable(first)}")
+            for line in rest:
+                self._line(f"  {_printable(line)}" if line else "")
             self._held = None
 
     def _command(self, item: CommandExecutionItem) -> None:
@@ -124,7 +131,8 @@ class Human:
         mark = style.green("✓") if item.exit_code == 0 else style.red(f"✗ {item.exit_code}")
         self._line(f"{style.magenta('$')} {_one_line(_script(item))} {mark}{style.dim(took)}")
         lines = item.aggregated_output.rstrip("\n").split("\n")
-        shown = lines if len(lines) <= MAX_OUTPUT_LINES else lines[-MAX_OUTPUT_LINES:]
+        # A note about one line would take as much room as the line.
+        shown = lines if len(lines) <= MAX_OUTPUT_LINES + 1 else lines[-MAX_OUTPUT_LINES:]
         if len(lines) > len(shown):
             self._line(style.dim(f"  … {len(lines) - len(shown)} lines above"))
         for line in shown:
@@ -156,7 +164,7 @@ class Human:
         if event.status == "interrupted":
             self._line(self._style.yellow("interrupted"))
         elif event.error is not None:
-            self._line(self._style.red(f"error: {event.error.message}"))
+            self._line(self._style.red(_printable(f"error: {event.error.message}")))
 
     def _status(self, text: str) -> None:
         """A line that the next event replaces; only where lines can be replaced."""
@@ -185,22 +193,26 @@ def _script(item: CommandExecutionItem) -> str:
 
 
 def _one_line(text: str, width: int = 160) -> str:
-    """Printable, one line, not too long. Control characters of foreign output never reach the
-    terminal."""
-    flat = " ".join(text.split("\n")) if "\n" in text else text
-    if "\x1b" in flat:
+    """Printable, one line, not too long."""
+    clean = _printable(" ".join(text.split("\n")))
+    return clean if len(clean) <= width else clean[: width - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    """Without control characters: those of foreign text never reach the terminal."""
+    if text.isprintable():
+        return text
+    if "\x1b" in text:
         import re
 
-        flat = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)", "", flat)
-    clean = "".join(c if c.isprintable() else " " if c == "\t" else "" for c in flat)
-    return clean if len(clean) <= width else clean[: width - 1] + "…"
+        text = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)", "", text)
+    return "".join(c if c.isprintable() else "    " if c == "\t" else "" for c in text)
 
 
 def _short_path(path: str) -> str:
     relative = os.path.relpath(path)
-    if not relative.startswith(".."):
-        return relative if relative != "." else _home_path(path)
-    return _home_path(path)
+    inside = not relative.startswith("..") and relative != "."
+    return _printable(relative if inside else _home_path(path))
 
 
 def _home_path(path: str) -> str:
