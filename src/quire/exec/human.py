@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TextIO
 
 from quire.exec.jsonl import command_line
@@ -42,7 +41,9 @@ class Human:
         self._held: str | None = None
         self._usage = Usage()
         self._status_shown = False
-        self._running: dict[str, float] = {}
+        self._blank = True
+        # A terminal's lines are filled, other files get lines that are merely not endless.
+        self._width = _terminal_width(err) if style.live else 160
 
     def opened(self, info: ThreadInfo, warnings: tuple[str, ...]) -> None:
         from quire import __version__
@@ -55,7 +56,7 @@ class Human:
         self._line(style.dim(f"thread {info.id}"))
         for warning in warnings:
             self._line(style.yellow(_printable(f"warning: {warning}")))
-        self._line("")
+        self._gap()
 
     def event(self, event: Event) -> None:
         self._clear_status()
@@ -77,6 +78,7 @@ class Human:
 
     def closed(self, final_message: str | None) -> None:
         """The end: the result on stdout, what it cost on stderr."""
+        self._gap()
         if self._usage.total_tokens:
             self._line(self._style.dim(f"tokens used\n{self._usage.total_tokens:,}"))
         self._err.flush()
@@ -90,7 +92,6 @@ class Human:
     def _began(self, item: ThreadItem) -> None:
         self._release_message()
         if isinstance(item, CommandExecutionItem):
-            self._running[item.id] = time.monotonic()
             self._status(f"$ {_one_line(_script(item))}")
         elif isinstance(item, TodoListItem):
             for step in item.steps:
@@ -117,19 +118,21 @@ class Human:
 
     def _release_message(self) -> None:
         if self._held is not None:
-            first, *rest = self._held.strip("\n").split("\n")
-            self._line(f"\n{self._style.bold('•')} {_printable(first)}")
-            for line in rest:
-                self._line(f"  {_printable(line)}" if line else "")
+            self._gap()
+            mark = self._style.bold("•")
+            for row in wrapped(self._held.strip("\n"), self._width - 2):
+                self._line(f"{mark} {row}" if row else "")
+                mark = " "
             self._held = None
 
     def _command(self, item: CommandExecutionItem) -> None:
         style = self._style
-        self._running.pop(item.id, None)
         seconds = (item.duration_ms or 0) / 1000
         took = f" {seconds:.1f}s" if seconds >= 1 else ""
         mark = style.green("✓") if item.exit_code == 0 else style.red(f"✗ {item.exit_code}")
-        self._line(f"{style.magenta('$')} {_one_line(_script(item))} {mark}{style.dim(took)}")
+        self._line(
+            f"{style.magenta('$')} {_one_line(_script(item), self._width - 12)} {mark}{style.dim(took)}"
+        )
         lines = item.aggregated_output.rstrip("\n").split("\n")
         # A note about one line would take as much room as the line.
         shown = lines if len(lines) <= MAX_OUTPUT_LINES + 1 else lines[-MAX_OUTPUT_LINES:]
@@ -137,7 +140,7 @@ class Human:
             self._line(style.dim(f"  … {len(lines) - len(shown)} lines above"))
         for line in shown:
             if line:
-                self._line(style.dim(f"  {_one_line(line)}"))
+                self._line(style.dim(f"  {_one_line(line, self._width - 2)}"))
 
     def _change(self, change: FileChange, status: str) -> None:
         style = self._style
@@ -169,8 +172,7 @@ class Human:
     def _status(self, text: str) -> None:
         """A line that the next event replaces; only where lines can be replaced."""
         if self._style.live:
-            width = _terminal_width(self._err) - 2
-            self._err.write(self._style.dim(f"{text[:width]} …"[:width]))
+            self._err.write(self._style.dim(f"{text[: self._width - 4]} …"))
             self._err.flush()
             self._status_shown = True
 
@@ -179,7 +181,13 @@ class Human:
             self._err.write("\r\x1b[K")
             self._status_shown = False
 
+    def _gap(self) -> None:
+        """One blank line, however often it is asked for."""
+        if not self._blank:
+            self._line("")
+
     def _line(self, text: str) -> None:
+        self._blank = not text
         self._err.write(text + "\n")
         if self._style.live:
             self._err.flush()
@@ -196,6 +204,19 @@ def _one_line(text: str, width: int = 160) -> str:
     """Printable, one line, not too long."""
     clean = _printable(" ".join(text.split("\n")))
     return clean if len(clean) <= width else clean[: width - 1] + "…"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The rows of a text, broken between words where a line is longer than `width`."""
+    rows: list[str] = []
+    for line in map(_printable, text.split("\n")):
+        while len(line) > width:
+            cut = line.rfind(" ", 1, width + 1)
+            cut = cut if cut > 0 else width
+            rows.append(line[:cut])
+            line = line[cut:].lstrip(" ")
+        rows.append(line)
+    return rows
 
 
 def _printable(text: str) -> str:
