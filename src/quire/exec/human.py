@@ -78,7 +78,8 @@ class Human:
 
     def closed(self, final_message: str | None) -> None:
         """The end: the result on stdout, what it cost on stderr."""
-        self._gap()
+        if self._usage.total_tokens or final_message is not None:
+            self._gap()
         if self._usage.total_tokens:
             self._line(self._style.dim(f"tokens used\n{self._usage.total_tokens:,}"))
         self._err.flush()
@@ -130,9 +131,8 @@ class Human:
         seconds = (item.duration_ms or 0) / 1000
         took = f" {seconds:.1f}s" if seconds >= 1 else ""
         mark = style.green("✓") if item.exit_code == 0 else style.red(f"✗ {item.exit_code}")
-        self._line(
-            f"{style.magenta('$')} {_one_line(_script(item), self._width - 12)} {mark}{style.dim(took)}"
-        )
+        script = _one_line(_script(item), self._width - 12)
+        self._line(f"{style.magenta('$')} {script} {mark}{style.dim(took)}")
         lines = item.aggregated_output.rstrip("\n").split("\n")
         # A note about one line would take as much room as the line.
         shown = lines if len(lines) <= MAX_OUTPUT_LINES + 1 else lines[-MAX_OUTPUT_LINES:]
