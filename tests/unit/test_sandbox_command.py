@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from quire.core.errors import ToolError
 from quire.sandbox.command import NEWS, ORDERS, READY, PythonWaiter, ShellWaiter, check
-from quire.sandbox.spawning import close_on_exec, pipe, spawn
+from quire.sandbox.spawning import Opened, close_on_exec, pipe, spawn
 
 SHOW = (
     "import json, os, sys; "
@@ -32,23 +32,24 @@ def obey(
 ) -> tuple[bytes, int]:
     """What the command printed, and its exit code."""
     close_on_exec()
-    orders_end, orders = pipe()
-    news, news_end = pipe()
-    output, output_end = pipe()
+    theirs, ours = Opened(), Opened()
+    orders_end, orders = pipe(theirs, ours)
+    news, news_end = pipe(ours, theirs)
+    output, output_end = pipe(ours, theirs)
     words = waiter.argv
     descriptors = {0: 0, 1: output_end, 2: output_end, ORDERS: orders_end, NEWS: news_end}
     child = spawn(words[0], words, {}, descriptors)
-    for fd in (orders_end, news_end, output_end):
-        os.close(fd)
+    theirs.close()
     assert os.read(news, 10) == READY
     os.write(orders, waiter.orders(argv, cwd, env))
+    ours.remove(orders)
     os.close(orders)
     assert os.read(news, 10) == b""  # Closed before the command runs.
-    with open(output, "rb") as file:
+    with open(output, "rb", closefd=False) as file:
         printed = file.read()
     code = child.wait()
     child.release()
-    os.close(news)
+    ours.close()
     return printed, code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -365,6 +366,29 @@ def test_a_layer_that_has_worked_is_not_left(run: Callable[[Test], None], worksp
         assert first.failure is None
 
     run(test)
+
+
+@pytest.mark.parametrize("enough", [1, 3, 5, 7, 8, 9, 10, 11, 12])
+def test_a_shortage_says_nothing_about_a_layer(
+    run: Callable[[Test], None], workspace: Path, enough: int
+) -> None:
+    async def test(sandbox: LinuxSandbox) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir("/proc/self/fd")}
+        free = [number for number in range(200) if number not in used]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[enough], hard))
+        try:
+            with pytest.raises(AgentError, match="Too many open files"):
+                await output(sandbox, workspace, "true")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert all(step.failure is None for step in sandbox.steps)
+        assert await output(sandbox, workspace, "echo ok") == (0, "ok\n")
+
+    before = len(os.listdir("/proc/self/fd"))
+    run(test)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(workspace) == []
 
 
 def test_what_cannot_be_started(run: Callable[[Test], None], workspace: Path) -> None:

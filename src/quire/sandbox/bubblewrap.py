@@ -24,7 +24,7 @@ from quire.sandbox.command import (
 )
 from quire.sandbox.mountpoints import StandIns
 from quire.sandbox.plan import Place, Plan
-from quire.sandbox.spawning import Child, pipe, spawn
+from quire.sandbox.spawning import Child, Opened, pipe, spawn
 from quire.sandbox.streams import Streams
 from quire.sandbox.waiting import StartFailed, until_usable, write_all
 
@@ -175,7 +175,7 @@ class BubblewrapWaiting:
             said = os.read(self.streams.output, _ERROR_BYTES) if self.streams.output >= 0 else b""
         except OSError:
             said = b""  # Nothing, or a terminal that nobody holds any more.
-        return said.decode("utf-8", "replace").strip() or "bwrap ended without a word"
+        return " ".join(said.decode("utf-8", "replace").split()) or "bwrap ended without a word"
 
 
 class BubblewrapLayer:
@@ -194,25 +194,22 @@ class BubblewrapLayer:
     def start(self, plan: Plan, stand_ins: StandIns, streams: Streams) -> BubblewrapWaiting:
         waiter = self._waiter(streams.tty, plan.network)
         argv = arguments(self._program, plan, stand_ins, waiter.argv)
-        roots: list[int] = []
-        orders_end, orders = pipe()
-        news, news_end = pipe()
-        code = self._filter(plan.network)
+        theirs, ours = Opened(), Opened()
         try:
-            _open_all(plan.writable, roots)
+            orders_end, orders = pipe(theirs, ours)
+            news, news_end = pipe(ours, theirs)
             # The roots come last: they lie above all numbers given out here (see `spawn`).
             numbered = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr}
-            numbered |= {ORDERS: orders_end, _INFO: news_end, NEWS: news_end, _FILTER: code}
-            numbered |= dict(enumerate(roots, _FIRST_ROOT))
+            numbered |= {ORDERS: orders_end, _INFO: news_end, NEWS: news_end}
+            numbered[_FILTER] = self._filter(plan.network, theirs)
+            numbered |= dict(enumerate(_open_all(plan.writable, theirs), _FIRST_ROOT))
             env = python_env() if waiter is not self._shell else {}
             child = spawn(self._program, argv, env, numbered)
         except OSError as exc:
-            os.close(orders)
-            os.close(news)
+            ours.close()
             raise StartFailed(f"start of {self._program}", exc.errno or 0) from None
         finally:
-            for fd in (orders_end, news_end, code, *roots):
-                os.close(fd)
+            theirs.close()
         os.set_blocking(orders, False)
         os.set_blocking(news, False)
         streams.given()
@@ -221,30 +218,37 @@ class BubblewrapLayer:
     def _waiter(self, tty: bool, network: bool) -> ShellWaiter | PythonWaiter:
         return PythonWaiter(tty=tty, network=network) if tty or network else self._shell
 
-    def _filter(self, network: bool) -> int:
-        """A pipe that holds the filter, which is far smaller than a pipe."""
+    def _filter(self, network: bool, theirs: Opened) -> int:
+        """The reading end of a pipe that holds the filter, which is far smaller than a pipe."""
         if network not in self._filters:
             architecture = os.uname().machine
             self._filters[network] = seccomp.build(architecture, network=network, own_ipc=True)
-        reading, writing = pipe()
-        os.write(writing, self._filters[network])
-        os.close(writing)
+        ours = Opened()
+        try:
+            reading, writing = pipe(theirs, ours)
+            os.write(writing, self._filters[network])
+        finally:
+            ours.close()
         return reading
 
     def close(self) -> None:
         """Nothing is kept."""
 
 
-def _open_all(places: tuple[Place, ...], fds: list[int]) -> None:
-    """Add descriptors of what was planned to `fds`, above the numbers they will get. Raises
-    `OSError` when something is gone or has been replaced."""
+def _open_all(places: tuple[Place, ...], owner: Opened) -> list[int]:
+    """Descriptors of what was planned, above the numbers they will get. Raises `OSError` when
+    something is gone or has been replaced."""
+    fds: list[int] = []
     for place in places:
         low = os.open(place.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-        fds.append(fcntl(low, F_DUPFD_CLOEXEC, _FIRST_ROOT + len(places)))
-        os.close(low)
+        try:
+            fds.append(owner.own(fcntl(low, F_DUPFD_CLOEXEC, _FIRST_ROOT + len(places))))
+        finally:
+            os.close(low)
         stat = os.fstat(fds[-1])
         if (stat.st_dev, stat.st_ino) != (place.device, place.inode):
             raise OSError(ESTALE, os.strerror(ESTALE))
+    return fds
 
 
 def _readable(fd: int) -> bool:

@@ -13,7 +13,7 @@ from quire.sandbox.command import python, python_env
 from quire.sandbox.keeper.job import EXIT, FAILED, KILL, PID, READY, SIZE_BYTES, Job
 from quire.sandbox.mountpoints import StandIns
 from quire.sandbox.plan import Place, Plan
-from quire.sandbox.spawning import Child, high, pipe, spawn
+from quire.sandbox.spawning import Child, Opened, pipe, spawn
 from quire.sandbox.streams import Streams
 from quire.sandbox.waiting import StartFailed, until_usable, write_all
 
@@ -55,18 +55,17 @@ class Keeper:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        nothing = high(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
-        end, errors = high(theirs.detach()), high(os.dup(2))
-        argv = python(_MAIN)
+        given = Opened()
         try:
-            descriptors = {0: nothing, 1: nothing, 2: errors, _SOCKET: end}
-            self._child = spawn(sys.executable, argv, python_env(), descriptors)
+            end = given.own(theirs.detach())
+            nothing = given.own(os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+            descriptors = {0: nothing, 1: nothing, 2: given.own(os.dup(2)), _SOCKET: end}
+            self._child = spawn(sys.executable, python(_MAIN), python_env(), descriptors)
         except OSError as exc:
             ours.close()
             raise StartFailed(f"start of {sys.executable}", exc.errno or 0) from None
         finally:
-            for fd in (nothing, errors, end):
-                os.close(fd)
+            given.close()
         return ours
 
 
@@ -171,17 +170,18 @@ class KeptLayer:
         job = self._job(plan, stand_ins, streams.tty).pack()
         unsent = len(job).to_bytes(SIZE_BYTES, "big") + job
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        orders_end, orders = pipe()
+        given, ours = Opened(), Opened()
         try:
+            orders_end, orders = pipe(given, ours)
             fds = [theirs.fileno(), orders_end, streams.stdin, streams.stdout, streams.stderr]
             self._keeper.request(fds)
-        except StartFailed:
+        except (StartFailed, OSError):
             control.close()
-            os.close(orders)
+            ours.close()
             raise
         finally:
             theirs.close()
-            os.close(orders_end)
+            given.close()
         control.setblocking(False)
         os.set_blocking(orders, False)
         streams.given()

@@ -148,14 +148,10 @@ class LinuxSandbox:
         if self._gate is None:
             self._gate = asyncio.Semaphore(MAX_STARTING)
         async with self._gate:
-            key, stand_ins = self._plan(spec)
             try:
-                opened = await self._take_warm(key, stand_ins) if make is piped else None
-                opened = opened or await self._open(key, make)
+                opened = await self._settle(spec, make)
             except OSError as exc:  # No descriptors, processes or memory left.
                 raise AgentError(f"cannot start a command: {exc}") from None
-            finally:
-                self._mounts.release(stand_ins)
             try:
                 await opened.waiting.order(argv, spec.cwd, spec.env)
             except OSError as exc:
@@ -167,6 +163,15 @@ class LinuxSandbox:
         process = RunningProcess(opened.waiting.tree, opened.waiting.streams, self._has_ended)
         self._running[process] = opened
         return process
+
+    async def _settle(self, spec: SpawnSpec, make: Callable[[], Streams]) -> _Open:
+        """A complete sandbox for `spec`: the one kept ready, else a new one."""
+        key, stand_ins = self._plan(spec)
+        try:
+            opened = await self._take_warm(key, stand_ins) if make is piped else None
+            return opened or await self._open(key, make)
+        finally:
+            self._mounts.release(stand_ins)
 
     async def _take_warm(self, key: _Key, stand_ins: StandIns) -> _Open | None:
         """The sandbox kept ready for `key`, if it still fits and lives."""
@@ -193,7 +198,7 @@ class LinuxSandbox:
                 opened = self._start(step, key[1], make)
                 await self._until_ready(opened)
             except StartFailed as exc:
-                if step.proven:
+                if step.proven or exc.passing:
                     raise AgentError(f"cannot make a sandbox: {step.name}: {exc}") from None
                 step.failure = exc
             else:

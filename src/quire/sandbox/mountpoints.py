@@ -57,8 +57,9 @@ class MountPoints:
     def hold(self, paths: tuple[str, ...]) -> StandIns:
         """Make the folders that are missing and keep all until `release`. Returns those that
         exist now; one is left out where nobody, so no command either, could make it. Raises
-        `AgentError` when a folder cannot be made for another reason (full disk), and
-        `FileExistsError` when something else has appeared there: plan again."""
+        `AgentError` when a folder cannot be made for another reason (full disk), `OSError` when
+        one cannot be opened, and `FileExistsError` when something else has appeared there: plan
+        again."""
         held: StandIns = {}
         try:
             for path in paths:
@@ -143,7 +144,9 @@ def _lock(path: str) -> _Held | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise FileExistsError(path) from exc
+        if exc.errno in (errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+            raise FileExistsError(path) from None
+        raise
     try:
         flock(fd, LOCK_SH | LOCK_NB)
     except BlockingIOError:

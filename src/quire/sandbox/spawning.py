@@ -56,7 +56,7 @@ class Child:
 def spawn(program: str, argv: list[str], env: dict[str, str], descriptors: Descriptors) -> Child:
     """Start `program` (an absolute path) in a session of its own. Raises `OSError`.
 
-    The descriptors must be `high`, so that none is overwritten before it has been copied.
+    The descriptors must come from `Opened.own`, so that none is overwritten before it is copied.
     """
     actions = [(os.POSIX_SPAWN_DUP2, source, target) for target, source in descriptors.items()]
     pid = os.posix_spawn(
@@ -71,19 +71,37 @@ def spawn(program: str, argv: list[str], env: dict[str, str], descriptors: Descr
     return Child(pid)
 
 
-def high(fd: int) -> int:
-    """Move a descriptor out of the range that new processes number theirs in."""
-    if fd >= _FIRST_FREE:
-        return fd
-    moved = fcntl(fd, F_DUPFD_CLOEXEC, _FIRST_FREE)
-    os.close(fd)
-    return moved
+class Opened(list[int]):
+    """Descriptors to be closed together."""
+
+    def own(self, fd: int) -> int:
+        """Own `fd`, moved out of the range that new processes number theirs in."""
+        self.append(fd)
+        return self.lift(fd)
+
+    def lift(self, fd: int) -> int:
+        """Move an owned descriptor out of that range."""
+        if fd >= _FIRST_FREE:
+            return fd
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, _FIRST_FREE)
+        self[self.index(fd)] = moved
+        os.close(fd)
+        return moved
+
+    def close(self) -> None:
+        """Close them all, once."""
+        while self:
+            os.close(self.pop())
 
 
-def pipe() -> tuple[int, int]:
-    """The reading and the writing end, both `high` and not inherited."""
+def pipe(reader: Opened, writer: Opened) -> tuple[int, int]:
+    """A pipe whose ends, the reading and the writing one, are owned by these."""
     reading, writing = os.pipe()
-    return high(reading), high(writing)
+    try:
+        reading = reader.own(reading)
+    finally:
+        writing = writer.own(writing)
+    return reading, writing
 
 
 def close_on_exec() -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 
-from quire.sandbox.spawning import high, pipe
+from quire.sandbox.spawning import Opened
 
 
 class Streams:
     """`stdin`, `stdout` and `stderr` are what the command gets, and are closed here once it has
     them; `output` is our side, not blocking, -1 when there is none."""
 
-    def __init__(self, stdin: int, stdout: int, stderr: int, output: int, *, tty: bool) -> None:
-        self.stdin = stdin
-        self.stdout = stdout
-        self.stderr = stderr
-        self.output = output
+    def __init__(self, *, tty: bool) -> None:
         self.tty = tty
+        self.stdin = self.stdout = self.stderr = self.output = -1
+        self._theirs = Opened()
+
+    def give(self, stdin: int, stdout: int, stderr: int) -> None:
+        """Take over what the command gets; some may be the same."""
+        distinct = {stdin, stdout, stderr}
+        self._theirs.extend(distinct)
+        moved = {fd: self._theirs.lift(fd) for fd in distinct}
+        self.stdin, self.stdout, self.stderr = moved[stdin], moved[stdout], moved[stderr]
 
     def given(self) -> None:
         """The command has its copies."""
-        for fd in {self.stdin, self.stdout, self.stderr}:
-            os.close(fd)
+        self._theirs.close()
 
     def close(self) -> None:
         """It was given to nobody."""
@@ -33,24 +37,38 @@ class Streams:
 
 def piped() -> Streams:
     """Nothing to read; stdout and stderr in one pipe, so that their order is kept."""
-    output, end = pipe()
-    os.set_blocking(output, False)
-    nothing = high(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-    return Streams(nothing, end, end, output, tty=False)
+    streams = Streams(tty=False)
+    streams.output, end = os.pipe()
+    try:
+        os.set_blocking(streams.output, False)
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        os.close(end)
+        streams.close()
+        raise
+    return _give(streams, nothing, end, end)
 
 
 def terminal(size: tuple[int, int]) -> Streams:
     """A new terminal of `size` (columns, rows)."""
     import termios
 
-    master, slave = os.openpty()
-    master, slave = high(master), high(slave)
+    streams = Streams(tty=True)
+    streams.output, slave = os.openpty()
     termios.tcsetwinsize(slave, (size[1], size[0]))
-    os.set_blocking(master, False)
-    return Streams(slave, slave, slave, master, tty=True)
+    os.set_blocking(streams.output, False)
+    return _give(streams, slave, slave, slave)
 
 
 def inherited() -> Streams:
     """Our own stdin, stdout and stderr."""
-    fds = [high(os.dup(fd)) for fd in (0, 1, 2)]
-    return Streams(fds[0], fds[1], fds[2], -1, tty=False)
+    return _give(Streams(tty=False), os.dup(0), os.dup(1), os.dup(2))
+
+
+def _give(streams: Streams, stdin: int, stdout: int, stderr: int) -> Streams:
+    try:
+        streams.give(stdin, stdout, stderr)
+    except OSError:
+        streams.close()
+        raise
+    return streams

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM, ESTALE
 from typing import Protocol
 
 from quire.sandbox.streams import Streams
+
+_SHORTAGES = (EAGAIN, EMFILE, ENFILE, ENOMEM)
 
 
 class StartFailed(Exception):
@@ -16,6 +19,13 @@ class StartFailed(Exception):
         super().__init__(f"{call}: {os.strerror(error)} (errno {error})" if error else call)
         self.call = call
         self.error = error
+
+    @property
+    def passing(self) -> bool:
+        """True when it says nothing about the layer: the machine was short of something, or what
+        was planned has been replaced meanwhile."""
+        words = [os.strerror(error) for error in _SHORTAGES]
+        return self.error in (*_SHORTAGES, ESTALE) or any(text in self.call for text in words)
 
 
 class Tree(Protocol):
