@@ -88,9 +88,9 @@ def test_killed_outright(workspace: Path, tmp_path: Path, layer: str, tty: str) 
         try:
             assert holder.stdout.readline() == "ready\n"
             until = time.monotonic() + SECONDS
-            while len(processes(mark)) < 5 and time.monotonic() < until:
+            while len(processes(mark)) < 4 and time.monotonic() < until:
                 time.sleep(0.02)
-            assert len(processes(mark)) >= 5
+            assert len(processes(mark)) >= 4
         finally:
             holder.kill()
     assert until_gone(mark) == []

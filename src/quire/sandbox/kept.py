@@ -201,8 +201,8 @@ class KeptLayer:
         job.writable = _plain(plan.writable)
         job.read_only = _plain(plan.read_only) + [(path, *at) for path, at in stand_ins.items()]
         job.links = _plain(plan.links)
-        lasting = [path for path in plan.missing if os.path.dirname(path) not in plan.scratch]
-        job.protected = lasting + [place.path for place in (*plan.read_only, *plan.links)]
+        held = [*plan.missing, *(place.path for place in (*plan.read_only, *plan.links))]
+        job.protected = [path for path in held if os.path.dirname(path) not in plan.scratch]
         return job
 
 

@@ -31,7 +31,7 @@ NOT_HELD = {
     "namespaces": (),
     "landlock": (
         "in a folder that holds something protected, entries change but cannot be made or removed",
-        "protected names that do not exist in /tmp and TMPDIR can be made",
+        "protected names directly in /tmp and TMPDIR are not protected",
         "modes, owners, times and attributes of your own files can be changed anywhere",
         "processes of the host are visible; before Linux 6.12 your own can be signalled",
         "/dev/shm cannot be written, so multiprocessing locks do not work",

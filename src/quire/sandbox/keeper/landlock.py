@@ -2,8 +2,8 @@
 
 A rule allows writing below a folder and cannot take a part of it back. So a folder that holds
 something protected is not allowed itself, but each of its other entries is: inside, commands can
-change those, and cannot make, remove or rename an entry of that folder. In `/tmp` and `TMPDIR`
-protected names that do not exist are not protected, or nothing could be made there.
+change those, and cannot make, remove or rename an entry of that folder. Names directly in `/tmp`
+and `TMPDIR` are not protected, or nothing could be made there.
 """
 
 from __future__ import annotations
