@@ -15,15 +15,12 @@ import msgspec
 import pytest
 
 import quire
-from quire.protocol.policy import PROTECTED_NAMES
 from quire.sandbox.keeper import libc
 
 NOBODY = 65534
 MODES = ("read-only", "workspace-write", "network")
 NAMESPACED = ("bubblewrap", "namespaces")
 SIGNALS_HELD = libc.landlock_version() >= libc.SCOPES_SINCE
-# Where somebody left a `.git` in /tmp, landlock can only grant what is beside it, nothing new.
-TMP_HOLDS_PROTECTED = any(os.path.lexists(f"/tmp/{name}") for name in PROTECTED_NAMES)
 WORDS = {"ok": "ok ok ok", "no": "no no no", "writes": "no ok ok", "network": "no no ok"}
 
 # What is expected in read-only, workspace-write and workspace-write with network. `no` is any
@@ -226,8 +223,6 @@ def test_probe(world: Path, layer: str, user: int) -> None:
             expected = expected_in(layer, mode, columns)
             if name == "signal_host" and layer == "landlock" and not SIGNALS_HELD:
                 expected = "ok"
-            if name == "write_tmp" and layer == "landlock" and TMP_HOLDS_PROTECTED:
-                expected = "no"
             fault = wrong(name, expected, found[name])
             faults += [f"{mode}: {fault}"] if fault else []
     assert not faults, "\n".join(faults)
