@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quire.core.errors import ToolError
-from quire.sandbox.command import NEWS, ORDERS, READY, PythonWaiter, ShellWaiter, check
+from quire.sandbox.command import NEWS, NEWS_READER, ORDERS, READY, PythonWaiter, ShellWaiter, check
 from quire.sandbox.spawning import Opened, close_on_exec, pipe, spawn
 
 SHOW = (
@@ -38,6 +38,7 @@ def obey(
     output, output_end = pipe(ours, theirs)
     words = waiter.argv
     descriptors = {0: 0, 1: output_end, 2: output_end, ORDERS: orders_end, NEWS: news_end}
+    descriptors[NEWS_READER] = news
     child = spawn(words[0], words, {}, descriptors)
     theirs.close()
     assert os.read(news, 10) == READY

@@ -16,6 +16,7 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from quire.sandbox import seccomp
 from quire.sandbox.command import (
     NEWS,
+    NEWS_READER,
     ORDERS,
     READY,
     PythonWaiter,
@@ -200,7 +201,7 @@ class BubblewrapLayer:
             news, news_end = pipe(ours, theirs)
             # The roots come last: they lie above all numbers given out here (see `spawn`).
             numbered = {0: streams.stdin, 1: streams.stdout, 2: streams.stderr}
-            numbered |= {ORDERS: orders_end, _INFO: news_end, NEWS: news_end}
+            numbered |= {ORDERS: orders_end, _INFO: news_end, NEWS: news_end, NEWS_READER: news}
             numbered[_FILTER] = self._filter(plan.network, theirs)
             numbered |= dict(enumerate(_open_all(plan.writable, theirs), _FIRST_ROOT))
             env = python_env() if waiter is not self._shell else {}

@@ -11,15 +11,16 @@ import os
 
 from quire.core.errors import ToolError
 
-ORDERS, NEWS = 3, 6
-"""The descriptors on which what waits inside reads its orders and says that it runs."""
+ORDERS, NEWS, NEWS_READER = 3, 6, 7
+"""The descriptors on which what waits inside reads its orders and says that it runs, and the other
+end of the latter: bubblewrap must not fail by writing to it when Quire has been killed."""
 READY = b"\x01"
 """What it says, once the sandbox is complete."""
 MAX_ARGUMENT = 131_072
 """Bytes, with the final NUL: Linux's MAX_ARG_STRLEN."""
 
 _WAIT = f"printf '\\001' >&{NEWS}; . /proc/self/fd/{ORDERS}"
-_PYTHON_WAIT = "from quire.sandbox.keeper.child import wait; wait({}, {}, tty={}, network={})"
+_PYTHON_WAIT = "from quire.sandbox.keeper.child import wait; wait({}, tty={}, network={})"
 _SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS", "PWD", "OLDPWD"})
 
 
@@ -39,7 +40,7 @@ class ShellWaiter:
 
     def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
         """The text that makes it become `argv` in `cwd` with exactly `env`."""
-        lines = [f"exec {ORDERS}<&- {NEWS}>&-", f"cd {quote(cwd)} || exit 126"]
+        lines = [f"exec {ORDERS}<&- {NEWS}>&- {NEWS_READER}<&-", f"cd {quote(cwd)} || exit 126"]
         words = [quote(word) for word in argv]
         pairs = [f"{name}={quote(value)}" for name, value in env.items()]
         if self._exact and all(map(_plain, env)):
@@ -58,7 +59,7 @@ class PythonWaiter:
     terminal, and, with the network, to keep away from the host's sockets without a path."""
 
     def __init__(self, *, tty: bool, network: bool) -> None:
-        self._code = _PYTHON_WAIT.format(NEWS, ORDERS, tty, network)
+        self._code = _PYTHON_WAIT.format((NEWS, NEWS_READER, ORDERS), tty, network)
 
     @property
     def argv(self) -> list[str]:

@@ -40,8 +40,11 @@ def become(orders: Orders, *, tty: bool) -> None:
     os._exit(CANNOT_START)
 
 
-def wait(news: int, orders: int, *, tty: bool, network: bool) -> None:
-    """Inside bubblewrap: say that the sandbox is complete, then become what is ordered."""
+def wait(pipes: tuple[int, int, int], *, tty: bool, network: bool) -> None:
+    """Inside bubblewrap: say that the sandbox is complete, then become what is ordered. `pipes` are
+    where to say so, the other end of that, and where the orders come from."""
+    news, reader, orders = pipes
+    os.close(reader)
     if network:
         libc.scope_abstract_sockets()
     os.write(news, b"\x01")
