@@ -16,6 +16,7 @@ from quire.tools.capture import CAPTURE_BYTES, Capture
 
 DRAIN_SECONDS = 0.05
 """How long output may still come after a command's own process ended."""
+FIRST_PREWARM_SECONDS = 0.05
 MAX_SESSIONS = 64
 
 
@@ -91,6 +92,8 @@ class Sessions:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[int, Session] = {}
+        self._started = False
+        self._timer: asyncio.TimerHandle | None = None
         # Random, so that an id from before a resume does not name another command.
         self._next_id = 1000 + int.from_bytes(os.urandom(2), "big")
 
@@ -102,12 +105,22 @@ class Sessions:
                 "to end, or end it"
             )
         process = await self._sandbox.spawn(spec)
-        # The next command's sandbox is set up while this one runs and the model thinks.
-        self._sandbox.prewarm(spec.policy, ctx.turn.cwd)
+        self._prepare_next(spec, ctx)
         self._next_id += 1
         session = Session(self._next_id, process, item, ctx, spec.tty)
         self._sessions[session.id] = session
         return session
+
+    def _prepare_next(self, spec: SpawnSpec, ctx: ToolContext) -> None:
+        """Have the next command's sandbox set up while this one runs and the model thinks. Many
+        threads run one command only: after the first, wait until the model has to think."""
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = 0 if self._started else FIRST_PREWARM_SECONDS
+        self._started = True
+        loop = asyncio.get_running_loop()
+        prewarm = self._sandbox.prewarm
+        self._timer = loop.call_later(delay, prewarm, spec.policy, ctx.turn.cwd)
 
     def find(self, session_id: int) -> Session:
         """The session of this id. Raises `ToolError` (Codex 0.169's words) when there is none."""
@@ -128,6 +141,8 @@ class Sessions:
 
     async def aclose(self) -> None:
         """End all. Never raises."""
+        if self._timer is not None:
+            self._timer.cancel()
         sessions = list(self._sessions.values())
         self._sessions.clear()
         if sessions:
