@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from types import FrameType
@@ -68,6 +69,9 @@ async def _one_turn(
     display.opened(thread.info, (*job.warnings, *thread.info.warnings))
     async with thread.events(deltas=display.wants_deltas) as events:
         await thread.start_turn(job.input, output_schema=job.output_schema)
+        # Switched off for the start (`__main__`). What was loaded by now stays: never look at it.
+        gc.freeze()
+        gc.enable()
         stopper = asyncio.create_task(_interrupt_on(stop, thread))
         try:
             async for event in events:
