@@ -19,11 +19,13 @@ def look() -> str:
     return _command([sys.executable, "-B", _program(), "look"])
 
 
-def run_tests(survey: Survey, seconds: int) -> str:
-    """The project's own test command, for at most so many seconds."""
+def run_tests(survey: Survey, seconds: int, lenient: bool = False) -> str:
+    """The project's own test command, for at most so many seconds. `lenient` also runs the tests
+    of other modules when some cannot be loaded."""
     python = [survey.interpreter, "-B"]
     if survey.framework == "pytest":
         words = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        words += ["--continue-on-collection-errors"] if lenient else []
     elif survey.framework == "unittest":
         words = [*python, "-m", "unittest", "discover"]
         words += ["-s", survey.start] if survey.start != "." else []

@@ -22,6 +22,8 @@ POLL_MS = 15_000
 MOST_POLLS = 60
 MOST_TRIES = 2
 DEFAULT_SECONDS = 60
+COLLECTION_ERRORS = 2
+"""pytest's exit code when some test modules cannot be loaded; it runs no others then."""
 
 Stage = Literal["look", "run", "search", "apply", "check", "undo"]
 
@@ -74,7 +76,9 @@ def next_answer(transcript: Transcript, patch_form: str, max_seconds: int | None
         run = _first_run(transcript, survey, intent == "test")
         findings = _findings(transcript, survey, run, seconds)
         _apply(transcript, findings, patch_form)
-        return _check(transcript, survey, findings, patch_form)
+        lenient = run.exit_code == COLLECTION_ERRORS
+        line = commands.run_tests(survey, commands.CHECK_SECONDS, lenient)
+        return _check(transcript, line, findings, patch_form)
     except _Ended as ended:
         return ended.answer
 
@@ -140,11 +144,10 @@ def _apply(transcript: Transcript, findings: Findings, patch_form: str) -> None:
         raise _Ended(Answer(words.not_applied(findings, output)))
 
 
-def _check(transcript: Transcript, survey: Survey, findings: Findings, patch_form: str) -> Answer:
+def _check(transcript: Transcript, line: str, findings: Findings, patch_form: str) -> Answer:
     """The tests again. A change that does not hold is taken back."""
-    line = commands.run_tests(survey, commands.CHECK_SECONDS)
     command = _command(transcript, "check", words.checking(), line, "run the tests again")
-    own = findings_in(command.text) if survey.framework == "plain" else None
+    own = findings_in(command.text)
     run = read_run(command.text, command.exit_code or 0)
     if own is not None:
         run = RunResult(command.exit_code or 0, own.tests.passed, own.tests.failed, ())

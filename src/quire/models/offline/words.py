@@ -226,7 +226,7 @@ def _lacking(findings: Findings) -> str:
     if not findings.environment:
         return ""
     lines = [f"- `{lack.id}`: {lack.reason}" for lack in findings.environment[:SHOWN]]
-    return "\n\nNot judged, because the environment is missing something:\n" + "\n".join(lines)
+    return "\n\nNot judged, because something is missing around the code:\n" + "\n".join(lines)
 
 
 def not_found(findings: Findings) -> str:
@@ -253,8 +253,8 @@ def not_found(findings: Findings) -> str:
 
 def environment(findings: Findings) -> str:
     return (
-        "The tests fail because of their environment, not because of the code, so nothing was "
-        "changed." + _lacking(findings)
+        "The tests cannot run here, and no edit of the code would help; nothing was changed."
+        + _lacking(findings)
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+import sys
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .cases import Case
 from .children import Emit, values_of
-from .limits import FAIL, PASS, TIMEOUT, Outcome, attempt
+from .limits import FAIL, PASS, TIMEOUT, Outcome, attempt, wall_limit
 from .live import Live
 from .probe import Key, Probe
 from .sources import Source, Unit
@@ -22,8 +25,7 @@ NEXT_LIMIT = 0.25
 
 CONFIRM_LIMIT = 1.5
 LONG_LIMIT = 10.0
-PATIENCE = 2.5
-"""Seconds of wall time on top of a case's CPU limit before its process is killed."""
+BLOCKS = "it blocks or crashes"
 
 
 class Fact(NamedTuple):
@@ -33,6 +35,7 @@ class Fact(NamedTuple):
     file: str
     status: str
     cpu: float
+    wall: float
     error: str
     message: str
     frames: tuple[tuple[str, int], ...]
@@ -56,30 +59,37 @@ def run_cases(
                 if outcome.status == TIMEOUT:
                     limit = min(limit, NEXT_LIMIT)
 
-        for value in values_of(task, limit + PATIENCE, deadline - time.monotonic()):
+        for value in values_of(task, _quiet(limit), deadline - time.monotonic()):
             facts[left.pop(0)] = Fact(*value)
         if left:
             whole = False
             index = left.pop(0)
             case = cases[index]
-            facts[index] = Fact(case.id, case.file, TIMEOUT, limit, "", "it blocks or crashes", ())
+            facts[index] = Fact(case.id, case.file, TIMEOUT, limit, 0.0, "", BLOCKS, ())
     return facts, whole
 
 
 def confirm_timeouts(root: str, cases: list[Case], facts: dict[int, Fact]) -> None:
-    """Tell the slow from the endless: one gets more time, and if it ends the others do too."""
-    late = [index for index in sorted(facts) if facts[index].status == TIMEOUT]
+    """Tell the slow from the endless: one gets more time, and if it ends the others do too. Those
+    that wait for something (they use no CPU time) are left alone."""
+    timeouts = [index for index in sorted(facts) if facts[index].status == TIMEOUT]
+    late = [index for index in timeouts if facts[index].cpu >= NEXT_LIMIT / 2]
     limit = CONFIRM_LIMIT
     for index in late:
 
         def task(emit: Emit, index: int = index, limit: float = limit) -> None:
             emit(_fact(root, cases[index], attempt(cases[index].run, limit)))
 
-        again = next(values_of(task, limit + PATIENCE, limit + PATIENCE), None)
+        again = next(values_of(task, _quiet(limit), _quiet(limit)), None)
         if again is None or again[2] == TIMEOUT:
             return
         facts[index] = Fact(*again)
         limit = LONG_LIMIT
+
+
+def _quiet(limit: float) -> float:
+    """Seconds of silence before a process that runs cases with this CPU limit is killed."""
+    return wall_limit(limit) + 1.0
 
 
 def repeats(cases: list[Case], orders: list[list[int]], seconds: float) -> bool:
@@ -93,7 +103,7 @@ def repeats(cases: list[Case], orders: list[list[int]], seconds: float) -> bool:
             for index in order:
                 emit([index, attempt(cases[index].run, FIRST_LIMIT).status])
 
-    for index, status in values_of(task, FIRST_LIMIT + PATIENCE, seconds):
+    for index, status in values_of(task, _quiet(FIRST_LIMIT), seconds):
         total -= 1
         if seen.setdefault(index, status) != status:
             return False
@@ -102,21 +112,37 @@ def repeats(cases: list[Case], orders: list[list[int]], seconds: float) -> bool:
 
 def coverage(
     cases: list[Case], facts: dict[int, Fact], files: dict[str, str], seconds: float
-) -> dict[int, set[Line]]:
-    """Lines of the project that each case runs; failing cases first, others while time lasts."""
+) -> tuple[dict[int, set[Line]], list[str]]:
+    """Lines of the project that each case runs; failing cases first, others while time lasts.
+    Also the names of the project's modules that only the running tests load."""
     order = sorted(facts, key=lambda i: (facts[i].status == PASS, facts[i].cpu, i))
     covered: dict[int, set[Line]] = {}
+    modules: list[str] = []
 
     def task(emit: Emit) -> None:
         tracer = Tracer(files)
+        before = set(sys.modules)
         for index in order:
             limit = 0.15 if facts[index].status == TIMEOUT else 0.3 + 60 * facts[index].cpu
             lines, _ = tracer.run(cases[index].run, min(limit, 4.0))
-            emit([index, sorted(lines)])
+            emit([index, sorted(lines), sorted(set(sys.modules) - before)])
 
-    for index, lines in values_of(task, 4.0 + PATIENCE, seconds):
+    for index, lines, loaded in values_of(task, _quiet(4.0), seconds):
         covered[index] = {(path, line) for path, line in lines}
-    return covered
+        modules = loaded
+    return covered, modules
+
+
+def load(modules: list[str], files: dict[str, str]) -> None:
+    """Import those of the modules that are the project's: their functions can be swapped then."""
+    for name in modules:
+        attempt(lambda name=name: _load_own(name, files), 2.0)
+
+
+def _load_own(name: str, files: dict[str, str]) -> None:
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.origin and os.path.realpath(spec.origin) in files:
+        importlib.import_module(name)
 
 
 def types(
@@ -151,7 +177,8 @@ def _fact(root: str, case: Case, outcome: Outcome) -> list[Any]:
     error = type(outcome.error).__name__ if outcome.error is not None else ""
     message = _text(outcome.error) if outcome.error is not None else ""
     frames = list(_frames(root, outcome.trace)) if outcome.status in (FAIL, TIMEOUT) else []
-    return [case.id, case.file, outcome.status, outcome.cpu, error, message, tuple(frames)]
+    times = (outcome.cpu, outcome.wall)
+    return [case.id, case.file, outcome.status, *times, error, message, tuple(frames)]
 
 
 def _text(error: BaseException) -> str:

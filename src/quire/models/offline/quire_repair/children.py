@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import marshal
 import os
 import select
@@ -19,6 +20,12 @@ Emit = Callable[[Any], None]
 """Sends one value, made of plain values (whatever `marshal` takes), to the parent."""
 
 HEAD = struct.Struct("<I")
+
+HIDDEN: list[int] = []
+"""Descriptors that only the first process may use; children close them."""
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 class Child:
@@ -72,7 +79,7 @@ def _run_and_exit(task: Callable[[Emit], object], writing: int) -> NoReturn:
     """The whole life of a child. Nothing may return from here into the parent's code."""
     status = 1
     try:
-        os.setpgid(0, 0)
+        leave_parent()
         confine()
         install_timer()
 
@@ -87,6 +94,17 @@ def _run_and_exit(task: Callable[[Emit], object], writing: int) -> NoReturn:
             _note(traceback.format_exc())
     finally:
         os._exit(status)
+
+
+def leave_parent() -> None:
+    """First thing in a forked process: a group of its own that ends with the parent at the
+    latest, and none of the parent's own descriptors."""
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for descriptor in HIDDEN:
+        os.close(descriptor)
+    HIDDEN.clear()
 
 
 def _note(text: str) -> None:

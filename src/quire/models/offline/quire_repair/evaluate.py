@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .baseline import Fact
 from .cases import Case
-from .limits import PASS, SKIP, TIMEOUT, attempt
+from .limits import PASS, SKIP, TIMEOUT, Outcome, attempt, wall_limit
 from .live import Live, State
 from .sources import Edit, Source
 
@@ -20,6 +20,9 @@ QUICK = 0.015
 LIMITS = (0.08, 0.3, 2.0, 8.0)
 """CPU seconds for a case at each level; the first failing case gets `QUICK` at level 0. Cases get
 `FACTOR` times what they take now where that is more."""
+
+WAITINGS = (0.2, 0.8, 2.0, 4.0)
+"""Seconds without using the processor, likewise."""
 
 FACTOR = 8.0
 
@@ -79,9 +82,7 @@ class Evaluator:
 
     def is_clean(self, passing: tuple[int, ...]) -> bool:
         """The unchanged code still passes: no candidate left anything behind."""
-        return all(
-            attempt(self._cases[i].run, self._limit(i, 1)).status in (PASS, SKIP) for i in passing
-        )
+        return all(self._attempt(i, 1).status in (PASS, SKIP) for i in passing)
 
     def _is_known(self, path: str, unit: int, code: CodeType) -> bool:
         if (path, unit) not in self._units:
@@ -100,8 +101,7 @@ class Evaluator:
         cpu, late = 0.0, False
         for number, index in enumerate(goal.failing):
             self.beat()
-            first = level == 0 and number == 0
-            outcome = attempt(self._cases[index].run, self._limit(index, level, first))
+            outcome = self._attempt(index, level, level == 0 and number == 0)
             cpu += outcome.cpu
             if outcome.status == PASS:
                 fixed.append(index)
@@ -113,17 +113,28 @@ class Evaluator:
             return Verdict(LATE if late else WRONG, (), cpu)
         for index in goal.passing:
             self.beat()
-            outcome = attempt(self._cases[index].run, self._limit(index, level))
+            outcome = self._attempt(index, level)
             cpu += outcome.cpu
             if outcome.status not in (PASS, SKIP):
                 status = LATE if outcome.status == TIMEOUT else WRONG
                 return Verdict(status, tuple(fixed), cpu)
         return Verdict(RIGHT, tuple(fixed), cpu)
 
-    def _limit(self, index: int, level: int, first: bool = False) -> float:
+    def _attempt(self, index: int, level: int, first: bool = False) -> Outcome:
+        seconds, waiting = self._limits(index, level, first)
+        return attempt(self._cases[index].run, seconds, waiting)
+
+    def _limits(self, index: int, level: int, first: bool) -> tuple[float, float]:
         fact = self._facts[index]
-        floor = QUICK if first else LIMITS[level]
-        return floor if fact.status == TIMEOUT else max(floor, FACTOR * fact.cpu)
+        seconds, waiting = (QUICK if first else LIMITS[level]), WAITINGS[level]
+        if fact.status == TIMEOUT:
+            return seconds, waiting
+        return max(seconds, FACTOR * fact.cpu), max(waiting, FACTOR * (fact.wall - fact.cpu))
+
+    def patience(self, level: int) -> float:
+        """The most wall time that one case may take at a level."""
+        limits = (self._limits(index, level, False) for index in self._facts)
+        return max((wall_limit(*limit) for limit in limits), default=0.0)
 
 
 def fingerprint(code: CodeType) -> tuple[object, ...]:

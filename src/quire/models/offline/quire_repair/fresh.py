@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from .cases import Case, Collected, Plan, collect
-from .children import in_child, write_all
+from .children import in_child, leave_parent, write_all
 from .evaluate import LATE, LIMITS, RIGHT, STUCK, WRONG, Verdict
 from .limits import PASS, SKIP, TIMEOUT, attempt
 from .project import is_test_file
@@ -27,7 +27,8 @@ LOAD_SECONDS = 4.0
 
 class Request(NamedTuple):
     """`files` are (absolute path, text); the cases run in order until one of them fails, and at
-    most `allowed` modules may fail to load. `must` holds the ids that have to be there."""
+    most `allowed` modules may fail to load. `must` holds the ids that have to be there; without any
+    ids, all cases run."""
 
     files: tuple[tuple[str, str], ...]
     must: tuple[str, ...]
@@ -47,7 +48,7 @@ class Zygote:
             for descriptor in (*ours, *(d for z in older for d in (z.output, z._input))):
                 os.close(descriptor)
             try:
-                os.setpgid(0, 0)
+                leave_parent()
                 _serve(plan, *theirs)
             finally:
                 os._exit(0)
@@ -190,7 +191,7 @@ def _run(found: Collected, request: Request) -> list[Any]:
     if len(found.broken) > request.allowed or not cases.keys() >= set(request.must):
         return [WRONG, 0.0]
     wanted = [cases[name] for name in (*request.must, *request.then) if name in cases]
-    if request.allowed == 0 and not request.then:
+    if not request.must and not request.then:
         wanted = list(cases.values())
     cpu = 0.0
     for case in wanted:

@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(command: str, root: str, options: dict[str, str]) -> int:
     from .cases import Plan
+    from .children import HIDDEN
 
     plan = Plan(
         root=root,
@@ -44,6 +45,7 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
         sys.path.insert(0, root)
     sys.dont_write_bytecode = True
     output = os.dup(1)
+    HIDDEN.append(output)
 
     def report(text: str) -> None:
         os.write(output, (text + "\n").encode())

@@ -10,16 +10,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .children import Child, Emit, in_child
-from .evaluate import LATE, LIMITS, RIGHT, STUCK, Evaluator, Goal, Verdict
+from .evaluate import LATE, RIGHT, STUCK, Evaluator, Goal, Verdict
 from .sources import Edit
 
-QUIET = 2.5
-"""A worker that says nothing for so many seconds (more when cases may take longer) is stuck."""
+QUIET = 1.5
+"""A worker that says nothing for so many seconds more than a case may take is stuck."""
 
 CHECK_EVERY = 128
 SENTINELS = 5
 GO_ON_COST = 1.8
-GO_ON_SECONDS = 2.5
+GO_ON_LATE = 120
+GO_ON_SECONDS = 6.0
+"""How far to go on after the first that passes: so much more surprising, so many that run out of
+time, so long. The time comes last, so that what is found seldom depends on the machine's load."""
+
 BEAT = 0.2
 
 
@@ -61,6 +65,8 @@ class Pool:
         self._late: list[tuple[int, Verdict]] = []
         self._tried = 0
         self._best: float | None = None
+        self._late_since = 0
+        self._quiet = QUIET + task.evaluator.patience(task.level)
 
     def run(self) -> Found:
         """To the end of the list, the deadline, or well past the first that passes."""
@@ -91,9 +97,8 @@ class Pool:
                 self._take(worker, value)
             if worker.child.ended or worker.polluted:
                 self._replace(worker, stuck=bool(worker.left) and not worker.polluted)
-        quiet = QUIET + LIMITS[self._task.level]
         for worker in list(self._workers.values()):
-            if now - worker.heard > quiet:
+            if now - worker.heard > self._quiet * (3 if worker.isolated else 1):
                 self._replace(worker, stuck=True)
 
     def _take(self, worker: _Worker, value: list[int | float | bool]) -> None:
@@ -122,6 +127,7 @@ class Pool:
             self._best = cost if self._best is None else min(self._best, cost)
         elif verdict.status == LATE:
             self._late.append((number, verdict))
+            self._late_since += self._best is not None
 
     def _replace(self, worker: _Worker, stuck: bool) -> None:
         """Go on after a worker that ended, blocked, or let one candidate disturb the next."""
@@ -141,6 +147,8 @@ class Pool:
     def _is_enough(self) -> bool:
         if self._best is None or self._task.goal.partly:
             return False
+        if self._late_since >= GO_ON_LATE:
+            return True
         ahead = [cost_of(self._task.work[w.left[0]]) for w in self._workers.values() if w.left]
         return bool(ahead) and min(ahead) > self._best + GO_ON_COST
 
@@ -173,6 +181,7 @@ def _work(task: Task, numbers: list[int], isolated: bool, emit: Emit) -> None:
     evaluator.beat = beat
     evaluator.prepare(task.root)
     sentinels = task.goal.passing[:SENTINELS]
+    patience = 2 * evaluator.patience(task.level)
     for count, number in enumerate(numbers, 1):
 
         def one(number: int = number) -> list[int | float]:
@@ -180,7 +189,7 @@ def _work(task: Task, numbers: list[int], isolated: bool, emit: Emit) -> None:
             return [verdict.status, verdict.cpu, *verdict.fixed]
 
         if isolated:
-            emit(in_child(one, QUIET + LIMITS[task.level]) or [STUCK, 0.0])
+            emit(in_child(one, patience) or [STUCK, 0.0])
             continue
         emit(one())
         if count % CHECK_EVERY == 0 or count == len(numbers):

@@ -31,9 +31,13 @@ from .witness import witnesses
 
 MOST_CANDIDATES = 60_000
 MOST_OPTIONS = 60
+MOST_TARGETS = 80
 MOST_LATE = (0, 160, 24, 6)
 MOST_FRESH = 1500
 FRESH_SECONDS = 1.5
+SEARCHING = 0.9
+"""The share of the time in which candidates are tried; the rest is for choosing among them."""
+
 PARTLY = 3000
 PARTLY_COST = 2.4
 BLUNT = frozenset(["removed statement", "missing guard", "constant condition", "returned value"])
@@ -57,7 +61,8 @@ def search(settings: Settings) -> dict[str, Any]:
     account = Account(settings.plan.root)
 
     def then(collected: Collected) -> None:
-        _Search(settings, account, zygotes, started + settings.seconds).run(collected)
+        deadline = started + settings.seconds * SEARCHING
+        _Search(settings, account, zygotes, deadline).run(collected)
 
     try:
         collect(settings.plan, then)
@@ -83,11 +88,14 @@ class _Search:
         self._files = {os.path.realpath(os.path.join(self._root, p)): p for p in every}
         self._sources: dict[str, Source] = {}
         self._facts: dict[int, Fact] = {}
+        self._allowed = 0
+        self._one_process = True
 
     def run(self, collected: Collected) -> None:
-        foreign = [b for b in collected.broken if is_foreign_module(b, self._files.values())]
+        foreign = [b for b in collected.broken if not self._may_be_code(b)]
         broken = [b for b in collected.broken if b not in foreign]
         self._account.environment(foreign)
+        self._allowed = len(foreign)
         if not collected.cases and not broken:
             self._account.status = "environment" if foreign else "no_tests"
             return
@@ -100,6 +108,12 @@ class _Search:
             self._account.status = "environment" if some else "nothing_fails"
             return
         self._repair_functions(collected)
+
+    def _may_be_code(self, broken: Broken) -> bool:
+        """The fault lies in the project's code: nothing is missing, and the trace leads there."""
+        places = {os.path.realpath(path) for path, _ in broken.frames}
+        own = not places.isdisjoint(self._files)
+        return own and not is_foreign_module(broken, self._files.values())
 
     # --- failing tests -----------------------------------------------------------------------
 
@@ -144,7 +158,9 @@ class _Search:
         isolated = not self._one_process or not baseline.repeats(
             cases, [natural, quick], max(self._left() * 0.2, 1.0)
         )
-        covered = baseline.coverage(cases, self._facts, self._files, self._left() * 0.25)
+        seconds = max(self._left() * 0.25, 2.0)
+        covered, modules = baseline.coverage(cases, self._facts, self._files, seconds)
+        baseline.load(modules, self._files)
         lines = suspicion(self._facts, covered, self._files)
         targets = self._targets(lines)
         self._account.suspects(lines, self._sources)
@@ -179,6 +195,7 @@ class _Search:
             if unit is not None:
                 best[path, unit.index] = max(best.get((path, unit.index), 0.0), score)
         ranked = sorted(best, key=lambda key: (-best[key], key))
+        ranked = ranked[:MOST_TARGETS]
         return [(self._sources[path], self._sources[path].units[unit]) for path, unit in ranked]
 
     def _learn(
@@ -243,7 +260,7 @@ class _Search:
         edits = edits[:MOST_FRESH]
         must = tuple(cases[i].id for i in goal.failing)
         then = tuple(cases[i].id for i in goal.passing)
-        requests = [self._request([e], must, then, 0) for e in edits]
+        requests = [self._request([e], must, then) for e in edits]
         until = min(self._deadline, time.monotonic() + seconds)
         verdicts = ask_all(self._zygotes, requests, until)
         self._account.tried += len(verdicts)
@@ -252,14 +269,12 @@ class _Search:
             self._report(f"tried {len(verdicts)} edits outside functions, {len(right)} pass")
         return [Option([edits[n]], verdicts[n].cpu, -1) for n in right]
 
-    def _request(
-        self, edits: list[Edit], must: tuple[str, ...], then: tuple[str, ...], allowed: int
-    ) -> Request:
+    def _request(self, edits: list[Edit], must: tuple[str, ...], then: tuple[str, ...]) -> Request:
         files: list[tuple[str, str]] = []
         for path in dict.fromkeys(e.path for e in edits):
             source = self._sources[path]
             files.append((source.absolute, source.spliced([e for e in edits if e.path == path])))
-        return Request(tuple(files), must, then, allowed, False)
+        return Request(tuple(files), must, then, self._allowed, False)
 
     def _several(self, task: Task) -> list[Option]:
         """More than one fault: edits that each mend some tests, put together."""
@@ -321,8 +336,7 @@ class _Search:
     def _confirm(self, edits: list[Edit], collected: Collected) -> bool:
         wanted = [i for i in self._facts if self._facts[i].status != SKIP]
         must = tuple(collected.cases[i].id for i in wanted)
-        request = self._request(edits, must, (), 0)._replace(generous=True)
-        request = request._replace(then=must[:1])
+        request = self._request(edits, must, ())._replace(generous=True)
         return ask(self._zygotes[0], request).status == RIGHT
 
     # --- modules that cannot be loaded -------------------------------------------------------
@@ -340,7 +354,7 @@ class _Search:
         edits = single_edits(targets, list(self._sources.values()), known)[:MOST_FRESH]
         self._account.candidates = len(edits)
         self._report(f"{len(broken)} test modules cannot be loaded; {len(edits)} candidate edits")
-        requests = [self._request([e], (), (), 0) for e in edits]
+        requests = [self._request([e], (), ()) for e in edits]
         verdicts = ask_all(self._zygotes, requests, self._deadline)
         self._account.tried += len(verdicts)
         options = [Option([edits[n]], v.cpu, -1) for n, v in enumerate(verdicts) if _is_right(v)]
