@@ -26,10 +26,15 @@ if TYPE_CHECKING:
     # asyncio comes with these, and must not before the sandbox is made ready.
     from quire.core.ports import Model, Rollout
     from quire.core.thread import Thread
-    from quire.protocol.items import InputImage
+    from quire.protocol.items import Encoded, InputImage
     from quire.protocol.ops import ContextSources
     from quire.protocol.records import SessionMeta
-    from quire.protocol.rpc import ThreadForkParams, ThreadResumeParams, ThreadStartParams
+    from quire.protocol.rpc import (
+        InputPart,
+        ThreadForkParams,
+        ThreadResumeParams,
+        ThreadStartParams,
+    )
     from quire.server.threads import Opened
     from quire.tools.base import Tool
     from quire.tools.command_shell import CommandShell
@@ -226,6 +231,24 @@ class Opener:
         thread.recover()
         base = stored.meta.base_instructions
         return self._opened(thread, thread_id, base, stored.warnings)
+
+    def prompt_input(self, parts: tuple[InputPart, ...]) -> list[Encoded]:
+        """The encoded items of a new thread's first request: context, and `parts` if there are
+        any. Starts and stores nothing."""
+        from quire.core.context import context_records
+        from quire.protocol.items import Message, encode_item
+        from quire.protocol.ops import UserTurn
+        from quire.protocol.records import ItemAdded
+        from quire.server.inputs import user_input
+
+        context = self._app.context
+        words = user_input(parts, context.cwd, self.read_image)
+        op = UserTurn(self._ids.new(), words, context, self._sources)
+        records = context_records(op, (), self._ids)
+        items = [record.item.raw for record in records if isinstance(record, ItemAdded)]
+        if parts:
+            items.append(encode_item(Message("user", words.content, id=self._ids.new())).raw)
+        return items
 
     def _thread(self, thread_id: str, rollout: Rollout) -> Thread:
         from quire.config.forced_rm import has_forced_rm

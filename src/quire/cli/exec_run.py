@@ -27,7 +27,7 @@ def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str
     schema = _output_schema(parsed.one("output-schema"))
     cwd = working_folder(parsed.one("cd"))
     home = quire_home()
-    loaded = _load_config(parsed, home, cwd)
+    loaded = load_config(parsed, home, cwd)
     if parsed.flag("trust"):
         loaded = _trust(parsed, home, loaded)
     _check_repository(parsed, loaded)
@@ -91,7 +91,8 @@ def quire_home() -> str:
     return home
 
 
-def _load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
+def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
+    """The configuration under these options. Raises `ConfigError`."""
     flags: dict[str, object] = {f"features.{name}": True for name in parsed.all("enable")}
     flags |= {f"features.{name}": False for name in parsed.all("disable")}
     if model := parsed.one("model"):
@@ -136,7 +137,7 @@ def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:
     cwd = os.getcwd()
     project = trust_project(home, cwd, loaded.project_root)
     sys.stderr.write(f"Trusted from now on: {project}\n")
-    return _load_config(parsed, home, cwd)
+    return load_config(parsed, home, cwd)
 
 
 def _check_repository(parsed: Parsed, loaded: LoadedConfig) -> None:

@@ -19,6 +19,7 @@ Commands:
   apply-patch  Apply a patch to files
   sandbox      Run a command in the sandbox
   doctor       Say what works on this machine and what does not
+  debug        Show the prompt a model would get, or the model catalog
   login        Store an API key, or show whether one is stored
   logout       Forget the stored API key
   help         Show this help
@@ -65,6 +66,8 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli import doctor as command
         case "demo":
             from quire.cli import demo as command
+        case "debug":
+            from quire.cli import debug as command
         case "login":
             from quire.cli import login as command
         case "logout":
