@@ -156,7 +156,8 @@ class App:
         self.sandbox = LinuxSandbox(setup.home, setup.sandbox_layer)
 
     def prewarm(self) -> None:
-        """Make the first sandbox ready while the rest is imported."""
+        """Make the first sandbox ready while the rest is imported. It also fixes where the
+        writable roots lead, before any command can replace them."""
         if self.context.sandbox.mode != "danger-full-access":
             self.sandbox.prewarm(self.context.sandbox, self.setup.cwd)
 
@@ -337,7 +338,7 @@ class Opener:
         from quire.tools.real_disk import RealDisk
 
         env = self._setup.env
-        disk = RealDisk(self._setup.home, env.get("HOME"), HOME_FILES)
+        disk = RealDisk(self._setup.home, env.get("HOME"), HOME_FILES, self._app.sandbox.root)
         return writable(path, turn, env.get("TMPDIR"), disk)
 
     def _gather(self) -> tuple[ContextSources, tuple[str, ...]]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,14 @@ from tests.unit.patch_folder import (
 )
 
 CASES = load("apply_patch_tool.jsonl")
+SWAP = """
+import os
+while True:
+    os.symlink("a", "new")
+    os.rename("new", "l")
+    open("new", "w").close()
+    os.rename("new", "l")
+"""
 DEVIATIONS = {
     "a byte order mark does not hide the first line, and it stays",
     "a call of either kind is taken; the peer aborts the turn",
@@ -158,8 +169,59 @@ def test_all_touched_files_are_judged_by_their_real_paths(tmp_path: Path) -> Non
         "*** Add File: l/../other\n+x\n*** Delete File: gone\n*** End Patch"
     )
     paths = prepare_patch("c", patch, str(tmp_path)).action.paths
-    names = ("real/new/g", "real/f", "other", "gone")
+    names = ("real/new/g", "real/f", "other", "gone", "real/f")
     assert paths == tuple(str(tmp_path / name) for name in names)
+
+
+def test_what_was_read_is_judged_although_it_was_swapped_since(tmp_path: Path) -> None:
+    """Between reading and judgement a command puts a file where the link was, and back."""
+    build(tmp_path, {"work/f": "mine\n", "secret": "secret\n"})
+    link, kept = tmp_path / "work" / "l", tmp_path / "work" / "kept"
+    link.symlink_to(tmp_path / "secret")
+    patch = "*** Begin Patch\n*** Update File: l\n*** Move to: leak\n@@\n+x\n*** End Patch"
+    invocation = prepare_patch("c", patch, str(tmp_path / "work"))
+    link.rename(kept)
+    (tmp_path / "work" / "f").rename(link)
+    assert "writing outside of the project" in admitted(invocation, context(tmp_path / "work"))
+    assert not (tmp_path / "work" / "leak").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux only")
+def test_files_of_the_kernel_tell_a_patch_nothing(tmp_path: Path) -> None:
+    """They are of no size, and some are endless. Reading one as Quire would show its keys."""
+    (tmp_path / "l").symlink_to("/proc/self/environ")
+    for patch in ("*** Update File: l\n*** Move to: leak\n@@\n+x", "*** Delete File: l"):
+        ctx = RecordingContext(
+            turn_context(str(tmp_path), sandbox=SandboxPolicy(mode="danger-full-access"))
+        )
+        text = f"*** Begin Patch\n{patch}\n*** End Patch"
+        assert "Exit code: 0" in admitted(prepare_patch("c", text, str(tmp_path)), ctx)
+        assert "=" not in ctx.finished[0].changes[0].diff.replace("==", "")
+        (tmp_path / "l").unlink(missing_ok=True)
+        (tmp_path / "l").symlink_to("/proc/self/environ")
+    assert (tmp_path / "leak").read_text() == "x\n"
+
+
+def test_a_file_too_large_to_be_read_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(1 << 40)
+    for patch in ("*** Update File: big\n@@\n+x", "*** Update File: big\n*** Move to: f\n@@\n+x"):
+        with pytest.raises(ToolError, match=r"big` is larger than 64 MiB"):
+            prepare_patch("c", f"*** Begin Patch\n{patch}\n*** End Patch", str(tmp_path))
+
+
+def test_links_that_keep_changing_crash_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("b\n")
+    (tmp_path / "l").symlink_to("a")
+    swapping = subprocess.Popen([sys.executable, "-c", SWAP], cwd=tmp_path)
+    patch = "*** Begin Patch\n*** Update File: l\n@@\n-b\n+c\n*** End Patch"
+    try:
+        for _ in range(300):
+            with suppress(ToolError):
+                admitted(prepare_patch("c", patch, str(tmp_path)), context(tmp_path))
+    finally:
+        swapping.kill()
+        swapping.wait()
 
 
 def test_a_folder_swapped_for_a_symlink_after_the_judgement_is_not_followed(

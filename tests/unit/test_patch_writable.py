@@ -89,6 +89,30 @@ def test_symlinks_are_resolved_before_the_judgement(project: Path) -> None:
     assert may(project.parent / "outside" / "x", outside)
 
 
+@pytest.mark.parametrize("name", [".GIT/config", ".Git", "sub/../.QUIRE/config.toml", ".aWS/x"])
+def test_another_case_of_letters_may_be_the_same_file(project: Path, name: str) -> None:
+    assert not may(name, project)
+
+
+def test_a_root_that_was_replaced_by_a_symlink_opens_nothing(project: Path) -> None:
+    """The root did not exist when the thread began; a command then made a link of that name."""
+    policy = structs.replace(WORKSPACE, writable_roots=(str(project / "build"),))
+    first = {str(project / "build"): str(project / "build"), str(project): str(project)}
+    (project / "build").symlink_to(project.parent / "outside")
+    assert not may("build/file", project, policy, RealDisk(root=first.__getitem__))
+    assert not may(
+        project.parent / "outside" / "new", project, policy, RealDisk(root=first.__getitem__)
+    )
+
+
+@pytest.mark.parametrize("root", ["/", "/proc", "/sys/fs", "/dev"])
+def test_a_root_without_a_sandbox_opens_nothing(project: Path, root: str) -> None:
+    policy = structs.replace(WORKSPACE, writable_roots=(root,))
+    assert not may("/etc/passwd", project, policy)
+    assert not may(f"{root}/x", project, policy)
+    assert may("f", project, policy)
+
+
 def test_a_link_inside_a_protected_folder_cannot_be_removed(project: Path) -> None:
     (project / ".git").mkdir()
     (project / ".git" / "link").symlink_to(project / "sub" / "f")

@@ -17,8 +17,17 @@ _READ_ONLY = (
 )
 
 
+_MACHINE = ("/", "/proc", "/sys", "/dev")
+
+
 class Disk(Protocol):
     """What the judgement asks about files."""
+
+    def root(self, path: str) -> str:
+        """The absolute path of a writable root with every symlink resolved, as it was before any
+        command ran: a root that a command has replaced by a symlink must not open what that leads
+        to. Never raises."""
+        ...
 
     def real(self, path: str) -> str:
         """The absolute path with every symlink resolved, the last component's too. What does not
@@ -59,21 +68,27 @@ def writable(path: str, turn: TurnContext, env_tmpdir: str | None, disk: Disk) -
     """True when `path` (absolute, or relative to the turn's) may be made, changed or removed.
 
     It must lie below a writable root and in nothing protected: the names of `PROTECTED_NAMES`
-    directly in a root, existing or not, and what the disk says is held. Both the entry itself
-    (what removing it touches) and the file it leads to (what writing through it touches) are
-    judged, with all symlinks resolved.
+    directly in a root, existing or not, in any case of letters (on some file systems they are the
+    same file), and what the disk says is held. Both the entry itself (what removing it touches)
+    and the file it leads to (what writing through it touches) are judged, with all symlinks
+    resolved. A root that would open the machine opens nothing: commands have no sandbox for it.
     """
     if turn.sandbox.mode == "danger-full-access":
         return True
     entry = normpath(join(turn.cwd, path))
     touched = {disk.real(entry), join(disk.real(dirname(entry)), basename(entry))}
-    roots = [disk.real(root) for root in writable_roots(turn, env_tmpdir)]
-    held = {place for root in roots for place in _protected(root, disk)}
+    named = {disk.root(root) for root in writable_roots(turn, env_tmpdir)}
+    roots = [root for root in named if not _is_machine(root)]
+    held = {place.casefold() for root in roots for place in _protected(root, disk)}
     return all(
         any(_within(target, root) for root in roots)
-        and not any(_within(target, place) for place in held)
+        and not any(_within(target.casefold(), place) for place in held)
         for target in touched
     )
+
+
+def _is_machine(root: str) -> bool:
+    return root in _MACHINE or root.startswith(("/proc/", "/sys/"))
 
 
 def _protected(root: str, disk: Disk) -> set[str]:

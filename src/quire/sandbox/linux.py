@@ -242,12 +242,21 @@ class LinuxSandbox:
             return False, Plan()
         return True, make_plan(policy, workspace_roots, tmpdir, self._home, self._resolve)
 
+    def root(self, path: str) -> str:
+        """The real path that a writable root had when it was first named here. Whatever a command
+        puts in its place later, nobody shall write through it."""
+        known = self._resolved.get(path)
+        if known is None:
+            known = self._resolved[path] = os.path.realpath(path)
+        return known
+
     def _resolve(self, root: str) -> str:
-        """The real path of a root: the same for as long as this sandbox lives. Otherwise a
-        command could replace a folder on the way by a symlink and have the next one write
-        wherever it leads."""
-        real = os.path.realpath(root)
-        known = self._resolved.setdefault(root, real)
+        """As `root`, for a root that still leads there. Otherwise a command could replace a folder
+        on the way by a symlink and have the next one write wherever it leads."""
+        try:
+            known, real = self.root(os.path.normpath(root)), os.path.realpath(root)
+        except OSError as exc:  # A link was replaced while it was read.
+            raise AgentError(f"cannot make a sandbox: {root}: {exc.strerror}") from None
         if known != real:
             raise AgentError(
                 f"cannot make a sandbox: {root} was {known} and now leads to {real}; "

@@ -19,6 +19,7 @@ from quire.tools.patch_files import (
     Removal,
     place_of_entry,
     place_to_write,
+    read_place,
 )
 from quire.tools.patch_match import MatchError, Updated, update
 from quire.tools.patch_parser import DeleteFile, Hunk, Patch, PatchError, UpdateFile
@@ -42,7 +43,8 @@ class ApplyError(Exception):
 class Change:
     """What one hunk does. `mark` is `A`, `M` or `D`; `shown` the path as the patch writes it (the
     new one of a move), `path` and `move_path` absolute; `data` the new content, None to delete.
-    `write` and `remove` are the places it touches; `status` is that of the file it reads."""
+    `read`, `write` and `remove` are the places it touches; `status` is that of the file it
+    reads."""
 
     def __init__(self, mark: str, shown: str, path: str) -> None:
         self.mark = mark
@@ -50,6 +52,7 @@ class Change:
         self.path = path
         self.move_path: str | None = None
         self.data: bytes | None = None
+        self.read: Place | None = None
         self.write: Place | None = None
         self.remove: Place | None = None
         self.status: os.stat_result | None = None
@@ -57,8 +60,10 @@ class Change:
 
     @property
     def places(self) -> list[str]:
-        """The resolved paths of what is written and removed."""
-        return [place.path for place in (self.write, self.remove) if place is not None]
+        """The resolved paths of what is written and removed, and of what is read: its content
+        goes to another place, or to people."""
+        touched = (self.write, self.remove, self.read)
+        return [*dict.fromkeys(place.path for place in touched if place is not None)]
 
     def diff(self) -> str:
         """For people: a unified diff of an update, otherwise the whole text. Reads a file that is
@@ -68,7 +73,7 @@ class Change:
         if self.data is not None:
             return shown_text(self.data, len(self.data))
         try:
-            data, status = _read(self.path, MAX_SHOWN)
+            data, status = read_place(self.read or place_of_entry(self.path), MAX_SHOWN)
         except OSError:
             return ""
         return shown_text(data, status.st_size)
@@ -82,6 +87,7 @@ def plan(hunk: Hunk, cwd: str) -> Change:
         return _plan_update(hunk, path, cwd)
     if isinstance(hunk, DeleteFile):
         change = Change("D", hunk.path, path)
+        change.read = place_to_write(path)
         change.remove = place_of_entry(path)
         return change
     change = Change("A", hunk.path, path)
@@ -92,8 +98,9 @@ def plan(hunk: Hunk, cwd: str) -> Change:
 
 def _plan_update(hunk: UpdateFile, path: str, cwd: str) -> Change:
     change = Change("M", hunk.move_to or hunk.path, path)
+    change.read = place_to_write(path)
     try:
-        old, status = _read(path)
+        old, status = read_place(change.read)
         change.updated = update(old, hunk.chunks, path)
     except OSError as error:
         raise ApplyError(f"Failed to read file to update {path}: {_why(error)}") from None
@@ -102,7 +109,7 @@ def _plan_update(hunk: UpdateFile, path: str, cwd: str) -> Change:
     change.data = change.updated.data
     change.status = status
     if hunk.move_to is None:
-        change.write = place_to_write(path)
+        change.write = change.read
         return change
     change.move_path = _absolute(cwd, hunk.move_to)
     change.write = place_to_write(change.move_path)
@@ -129,7 +136,7 @@ def verify(patch: Patch, cwd: str) -> list[Change]:
         taken |= own
         change = plan(hunk, cwd)
         if isinstance(hunk, DeleteFile):
-            change.status = _status_of(path)
+            change.status = _status_of(change)
         changes.append(change)
     return changes
 
@@ -139,11 +146,11 @@ def _refuse_taken(taken: set[str], target: str) -> None:
         raise PatchError(f"multiple operations target {target}")
 
 
-def _status_of(path: str) -> os.stat_result:
+def _status_of(change: Change) -> os.stat_result:
     try:
-        return _read(path, 0)[1]
+        return read_place(change.read or place_of_entry(change.path), 0)[1]
     except OSError as error:
-        raise ApplyError(f"Failed to read {path}: {_why(error)}") from None
+        raise ApplyError(f"Failed to read {change.path}: {_why(error)}") from None
 
 
 def apply(changes: list[Change]) -> None:
@@ -256,18 +263,6 @@ def _absolute(cwd: str, path: str) -> str:
         raise ApplyError(f"'{path}' is invalid on '{sys.platform}'")
     joined = os.path.normpath(os.path.join(cwd, path))
     return joined[1:] if joined.startswith("//") else joined
-
-
-def _read(path: str, limit: int = -1) -> tuple[bytes, os.stat_result]:
-    """The content of a file, or its first `limit` bytes, and its status. Raises `OSError`,
-    without a number for what is no file."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(fd)
-        raise OSError(f"path `{path}` is not a file")
-    with open(fd, "rb") as file:
-        return file.read(limit), status
 
 
 def _why(error: OSError) -> str:

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 _SEARCH = os.O_PATH if sys.platform == "linux" else os.O_RDONLY
 _FOLDER = _SEARCH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _OWNER_BITS = stat.S_ISUID | stat.S_ISGID
+_ATTEMPTS = 100
+
+MAX_READ = 64 * 1024 * 1024
+"""The largest file that can be patched, in bytes."""
 
 
 class Place:
@@ -42,10 +47,21 @@ class Place:
         return os.path.join(self.folder, *self.missing, self.name)
 
 
+def real_path(path: str) -> str:
+    """`path` with every symlink resolved; what does not exist stays as written. Never raises: for
+    a path whose links keep changing it is `/`, which is no file and in no folder."""
+    for _ in range(_ATTEMPTS):
+        try:
+            return os.path.realpath(path)
+        except OSError:
+            continue  # A link was replaced between the look at it and the reading.
+    return "/"
+
+
 def place_to_write(path: str) -> Place:
     """Where writing to `path` (absolute, normal) ends: through symlinks, to what they lead to."""
     if os.path.islink(path):
-        folder, name = os.path.split(os.path.realpath(path))
+        folder, name = os.path.split(real_path(path))
         return Place(folder, (), name, through_link=True)
     return place_of_entry(path)
 
@@ -57,7 +73,33 @@ def place_of_entry(path: str) -> Place:
     while not os.path.lexists(folder):
         folder, last = os.path.split(folder)
         missing.insert(0, last)
-    return Place(os.path.realpath(folder), tuple(missing), name)
+    return Place(real_path(folder), tuple(missing), name)
+
+
+def read_place(place: Place, limit: int = MAX_READ) -> tuple[bytes, os.stat_result]:
+    """The content of the file at a place, or its first `limit` bytes, and its status. What it says
+    of its own size is believed: a file of the kernel, which says 0, is empty here. Raises
+    `OSError`, without a number for what is no file or too large to be read as a whole."""
+    folder = _open(place)
+    try:
+        # Looked at first: opening alone can wake a device.
+        _require_file(os.lstat(place.name, dir_fd=folder), place)
+        fd = os.open(place.name, _READ_FILE, dir_fd=folder)
+    finally:
+        os.close(folder)
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        _require_file(status, place)
+        if limit >= MAX_READ < status.st_size:
+            raise OSError(f"path `{place.path}` is larger than {MAX_READ >> 20} MiB")
+        return file.read(min(limit, status.st_size)), status
+
+
+def _require_file(status: os.stat_result, place: Place) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"path `{place.path}` is not a file")
 
 
 class NoParentError(OSError):

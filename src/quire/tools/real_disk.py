@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from os.path import join, realpath
+import stat
+from collections.abc import Callable
+from os.path import join
+
+from quire.tools.patch_files import real_path
 
 _LIMIT = 8192
 
 
 class RealDisk:
-    """Symlinks and `.git` files as they are now; nothing is remembered.
+    """Symlinks and `.git` files as they are now.
 
     `quire_home` is Quire's own folder. `home_files` are names below `home` (the person's) that
-    stay protected where a whole home is writable.
+    stay protected where a whole home is writable. `root` gives the real path of a writable root,
+    the same one for as long as commands run.
     """
 
     def __init__(
@@ -20,14 +25,20 @@ class RealDisk:
         quire_home: str | None = None,
         home: str | None = None,
         home_files: tuple[str, ...] = (),
+        root: Callable[[str], str] = real_path,
     ) -> None:
         self._quire_home = quire_home
         self._home = home
         self._home_files = home_files
+        self._root = root
+
+    def root(self, path: str) -> str:
+        """The real path of a writable root, as it was before any command ran."""
+        return self._root(path)
 
     def real(self, path: str) -> str:
         """`path` with every symlink resolved; what does not exist stays as written."""
-        return realpath(path)
+        return real_path(path)
 
     def held(self, root: str) -> tuple[str, ...]:
         """A repository's folders outside the worktree `root`, Quire's own folder, and the start-up
@@ -35,7 +46,7 @@ class RealDisk:
         held = _git_folders(root)
         if self._quire_home is not None:
             held.append(self._quire_home)
-        if self._home is not None and _within(realpath(self._home), root):
+        if self._home is not None and _within(real_path(self._home), root):
             held += [join(self._home, name) for name in self._home_files]
         return tuple(held)
 
@@ -58,7 +69,10 @@ def _path(text: bytes) -> str:
 
 def _first_bytes(path: str) -> bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Looked at first: opening alone can wake a device.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(fd, "rb") as file:
             return file.read(_LIMIT) or b""
     except (OSError, ValueError):
