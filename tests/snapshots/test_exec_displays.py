@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 
-from inline_snapshot import snapshot
-
 from quire.exec.human import Human
-from quire.exec.jsonl import JsonDisplay, command_line
+from quire.exec.jsonl import JsonDisplay
 from quire.exec.style import Style
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError
 from quire.protocol.policy import SandboxPolicy
@@ -133,19 +131,3 @@ def test_a_program_sees_why_it_failed() -> None:
 def test_an_interrupt_has_a_cause_too() -> None:
     end = TurnCompleted(turn_id="t1", status="interrupted")
     assert '"code":"interrupted"' in json_lines([end])
-
-
-def test_commands_are_shown_as_a_shell_reads_them() -> None:
-    shown = [
-        command_line(("/bin/bash", "-lc", script))
-        for script in ("ls", "echo hi", "echo 'a'", "printf \"$x\" `y` \\ 'q'", "")
-    ]
-    assert shown == snapshot(
-        [
-            "/bin/bash -lc ls",
-            "/bin/bash -lc 'echo hi'",
-            "/bin/bash -lc \"echo 'a'\"",
-            '/bin/bash -lc "printf \\"\\$x\\" \\`y\\` \\\\ \'q\'"',
-            "/bin/bash -lc ''",
-        ]
-    )

@@ -10,6 +10,7 @@ from quire.core.errors import create_process_error
 from quire.core.ports import Action, CommandAction, PatchAction
 from quire.core.writable import patch_refusal
 from quire.protocol.policy import TurnContext
+from quire.protocol.quoting import command_line
 
 ESCALATION_UNDER_NEVER = (
     "approval policy is Never; reject command — you cannot ask for escalated permissions if the "
@@ -62,8 +63,7 @@ def admit(action: Action, turn: TurnContext, facts: Facts) -> Verdict:
 
 def _admit_command(action: CommandAction, turn: TurnContext, facts: Facts) -> Verdict:
     if facts.forced_rm(action.script):
-        shown = " ".join(_quoted(word) for word in action.argv)
-        refusal = f"`{shown}` rejected: {FORCED_RM}"
+        refusal = f"`{command_line(action.argv)}` rejected: {FORCED_RM}"
         return _ask(turn, "a forced rm", create_process_error(refusal))
     if action.escalated and turn.sandbox.mode != "danger-full-access":
         return _ask(turn, action.justification or "", ESCALATION_UNDER_NEVER)
@@ -72,8 +72,3 @@ def _admit_command(action: CommandAction, turn: TurnContext, facts: Facts) -> Ve
 
 def _ask(turn: TurnContext, reason: str, refusal: str) -> Verdict:
     return Forbid(refusal) if turn.approval_policy == "never" else Ask(reason, refusal)
-
-
-def _quoted(word: str) -> str:
-    plain = word.isascii() and all(c.isalnum() or c in "@%+=:,./-_" for c in word)
-    return word if word and plain else "'" + word.replace("'", "'\"'\"'") + "'"

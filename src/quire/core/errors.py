@@ -58,6 +58,12 @@ class UsageError(QuireError):
 
 
 def create_process_error(reason: str) -> str:
-    """The text the model gets for a command that was not started (Codex 0.169, row T5)."""
-    escaped = reason.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'exec_command failed: CreateProcess {{ message: "Rejected(\\"{escaped}\\")" }}'
+    """The text the model gets for a command that was not started (Codex 0.169, row T5): an error
+    within an error, each shown as Rust's `Debug` shows it."""
+    rejected = f'Rejected("{_debug(reason)}")'
+    return f'exec_command failed: CreateProcess {{ message: "{_debug(rejected)}" }}'
+
+
+def _debug(text: str) -> str:
+    named = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
+    return "".join(named.get(c) or (c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in text)

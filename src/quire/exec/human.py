@@ -6,9 +6,9 @@ import os
 import sys
 from typing import TextIO
 
-from quire.exec.jsonl import command_line
 from quire.exec.style import Style, diff_lines, diff_stat
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
+from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted
 from quire.protocol.rpc import ThreadInfo
 from quire.protocol.thread import (

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
+from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted, TurnStarted
 from quire.protocol.rpc import ThreadInfo
 from quire.protocol.thread import (
@@ -153,10 +154,8 @@ class JsonLines:
                 pass
 
     def _turn_completed(self, event: TurnCompleted) -> None:
-        if self._plan is not None:
-            self._item("item.completed", self._plan)
-            self._plan = None
         if event.status == "completed":
+            self._finish_plan()
             usage = ExecUsage(
                 self._usage.input_tokens,
                 self._usage.cached_input_tokens,
@@ -170,8 +169,15 @@ class JsonLines:
         self._put(
             Line("error", message=error.message, code=error.code, http_status=error.http_status)
         )
+        self._finish_plan()
         failure = Failure(error.message, error.code, error.http_status)
         self._put(Line("turn.failed", error=failure))
+
+    def _finish_plan(self) -> None:
+        """The plan is completed with its turn: right before the line that ends it."""
+        if self._plan is not None:
+            self._item("item.completed", self._plan)
+            self._plan = None
 
     def _item(self, kind: str, item: ThreadItem) -> None:
         known = self._ids.get(item.id)
@@ -191,7 +197,10 @@ def _entry(entry_id: str, item: ThreadItem) -> Entry | None:
         case AgentMessageItem():
             return TextEntry(entry_id, "agent_message", item.text)
         case ReasoningItem():
-            return TextEntry(entry_id, "reasoning", "\n\n".join(item.summary or item.content))
+            # Raw reasoning, which some open models send, is not shown.
+            return (
+                TextEntry(entry_id, "reasoning", "\n".join(item.summary)) if item.summary else None
+            )
         case CommandExecutionItem():
             return CommandEntry(
                 entry_id,
@@ -211,25 +220,6 @@ def _entry(entry_id: str, item: ThreadItem) -> Entry | None:
             return ErrorEntry(entry_id, "error", item.message)
         case _:
             return None
-
-
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-./:@]_=,%")
-
-
-def command_line(argv: tuple[str, ...]) -> str:
-    """The vector as one line that a shell reads back as the same words. Single quotes where they
-    suffice, double quotes around a single quote (Codex 0.169's choice)."""
-    return " ".join(_quoted(word) for word in argv)
-
-
-def _quoted(word: str) -> str:
-    if word and all(character in _PLAIN for character in word):
-        return word
-    if "'" not in word:
-        return f"'{word}'"
-    for special in ("\\", '"', "$", "`"):
-        word = word.replace(special, "\\" + special)
-    return f'"{word}"'
 
 
 class JsonDisplay:
