@@ -6,7 +6,7 @@ Each line of the data file is one answer of Codex to `arguments` of a `tool`.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,48 +15,18 @@ from msgspec import Struct
 
 from quire.core.errors import ToolError
 from quire.tools.argument_errors import explain
-from quire.tools.base import I32, U64, USize, decode_arguments, load_description
+from quire.tools.base import decode_arguments, load_description
+from quire.tools.exec_command import ExecArguments
+from quire.tools.update_plan import UpdatePlanArgs
+from quire.tools.view_image import ViewArguments
+from quire.tools.write_stdin import WriteArguments
 from tests.unit.patch_folder import load
-
-
-class ExecArguments(Struct):
-    cmd: str
-    workdir: str | None = None
-    login: bool | None = None
-    tty: bool = False
-    yield_time_ms: U64 = 1
-    max_output_tokens: USize | None = None
-    sandbox_permissions: (
-        Literal["use_default", "require_escalated", "with_additional_permissions"] | None
-    ) = None
-    prefix_rule: list[str] | None = None
-
-
-class StdinArguments(Struct):
-    session_id: I32
-    chars: str = ""
-    yield_time_ms: U64 = 1
-
-
-class ImageArguments(Struct):
-    path: str
-
-
-class PlanItemArg(Struct, forbid_unknown_fields=True):
-    step: str
-    status: Literal["pending", "in_progress", "completed"]
-
-
-class PlanArguments(Struct, forbid_unknown_fields=True, kw_only=True):
-    explanation: str | None = None
-    plan: list[PlanItemArg]
-
 
 TOOLS: dict[str, tuple[type[Struct], str]] = {
     "exec_command": (ExecArguments, "ToolEnvironmentArgs"),
-    "write_stdin": (StdinArguments, "TerminalSessionArgs"),
-    "view_image": (ImageArguments, "ToolEnvironmentArgs"),
-    "update_plan": (PlanArguments, "UpdatePlanArgs"),
+    "write_stdin": (WriteArguments, "TerminalSessionArgs"),
+    "view_image": (ViewArguments, "ToolEnvironmentArgs"),
+    "update_plan": (UpdatePlanArgs, "UpdatePlanArgs"),
 }
 CASES = load("argument_errors.jsonl")
 
@@ -80,14 +50,14 @@ def test_good_arguments_are_decoded_and_unknown_ones_ignored() -> None:
 
 def test_text_that_is_no_unicode_is_a_fault_like_any_other() -> None:
     with pytest.raises(ToolError, match="failed to parse function arguments"):
-        decode_arguments(ImageArguments, '{"path":"\ud800"}')
+        decode_arguments(ViewArguments, '{"path":"\ud800"}')
 
 
 def test_very_deep_arguments_are_a_fault_like_any_other() -> None:
     with pytest.raises(ToolError, match="EOF while parsing a list at line 1 column 100005"):
-        decode_arguments(ImageArguments, '{"x":' + "[" * 100_000)
+        decode_arguments(ViewArguments, '{"x":' + "[" * 100_000)
     with pytest.raises(ToolError, match="missing field `path` at line 1 column 20006"):
-        decode_arguments(ImageArguments, '{"x":' + "[" * 10_000 + "]" * 10_000 + "}")
+        decode_arguments(ViewArguments, '{"x":' + "[" * 10_000 + "]" * 10_000 + "}")
 
 
 VALUES = st.recursive(

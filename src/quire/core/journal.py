@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from quire.core.context import context_records
-from quire.core.errors import RolloutError
+from quire.core.errors import ModelError, RolloutError, ToolError
 from quire.core.ports import (
     Clock,
     Completed,
@@ -31,13 +31,16 @@ from quire.protocol.events import (
     StreamError,
 )
 from quire.protocol.items import (
+    CustomToolCall,
     CustomToolCallOutput,
+    FunctionCall,
     FunctionCallOutput,
     HistoryItem,
     InputText,
     Message,
     OutputBody,
     Reasoning,
+    ToolCall,
     encode_item,
 )
 from quire.protocol.ops import UserTurn
@@ -65,6 +68,8 @@ TURN_ABORTED = (
     "running may have been stopped half-way or may still run; check before relying on what they "
     "did.\n</turn_aborted>"
 )
+
+_ANSWERED_BY_ID = ("function_call", "custom_tool_call")
 
 
 class ThreadLog(Protocol):
@@ -94,6 +99,16 @@ def call_output(
     return ItemAdded(
         encode_item(FunctionCallOutput(call_id, content, id=f"fco_{ids.new()}")), "tool", turn_id
     )
+
+
+def tool_call(pending: HistoryItem) -> ToolCall:
+    """The call in `pending`. Raises `ToolError` for one that no tool can take."""
+    call = pending.item()
+    if isinstance(call, FunctionCall | CustomToolCall):
+        return call
+    if pending.head.type == "local_shell_call":
+        raise ToolError("unsupported call: local_shell")
+    raise ToolError("failed to parse function arguments: the call is malformed")
 
 
 def turn_aborted_note(ids: IdSource, turn_id: str | None) -> ItemAdded:
@@ -169,6 +184,8 @@ class Journal:
             case SummaryDelta(item_id, delta):
                 self._thread.publish(ReasoningDelta(self.turn_id, item_id, delta))
             case ItemDone(item):
+                if item.head.type in _ANSWERED_BY_ID and not item.head.call_id:
+                    raise ModelError(f"malformed answer: a {item.head.type} without a call_id")
                 self._thread.record(ItemAdded(item, "model", self.turn_id))
                 self._show_item(item)
             case Retrying(message, info):

@@ -12,10 +12,10 @@ from contextlib import aclosing
 from quire.core.concurrent import run_all
 from quire.core.errors import CONTEXT_FULL, AgentError, ModelError, ToolError
 from quire.core.gate import Gate
-from quire.core.journal import Journal
+from quire.core.journal import Journal, tool_call
 from quire.core.ports import Completed, Model, ModelRequest, ToolResult, ToolSet
 from quire.core.state import Finish, Full, RunTools, Sample, next_step
-from quire.protocol.items import CustomToolCall, FunctionCall, HistoryItem
+from quire.protocol.items import HistoryItem
 from quire.protocol.ops import UserTurn
 from quire.protocol.thread import ErrorInfo, TurnStatus
 
@@ -93,12 +93,9 @@ class Turn:
 
     async def _run_tool(self, pending: HistoryItem) -> None:
         """A tool's failure is the model's business: it becomes an output, not a raise."""
-        call = pending.item()
         self._journal.call_started(pending)
         try:
-            if not isinstance(call, FunctionCall | CustomToolCall):
-                raise ToolError("failed to parse function arguments: the call is malformed")
-            invocation = self._tools.prepare(call, self._op.context)
+            invocation = self._tools.prepare(tool_call(pending), self._op.context)
             self._gate.admit(invocation, self._journal)
             result = await invocation.run(self._journal)
         except ToolError as exc:

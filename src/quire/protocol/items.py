@@ -89,6 +89,7 @@ class CustomToolCall(Struct, frozen=True, tag="custom_tool_call", tag_field="typ
     name: str
     input: str
     call_id: str
+    namespace: str | UnsetType = UNSET
     id: str | UnsetType = UNSET
 
 
@@ -113,7 +114,9 @@ Item = (
     Message | Reasoning | FunctionCall | CustomToolCall | FunctionCallOutput | CustomToolCallOutput
 )
 
-CALL_KINDS = frozenset({"function_call", "custom_tool_call"})
+CALL_KINDS = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
+"""What must be answered by an output; without one the next request would be refused. Nothing
+offers the last, but a model may know it."""
 OUTPUT_KINDS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 

@@ -14,6 +14,9 @@ from msgspec import Meta, Struct, inspect, structs
 
 from quire.tools.json_scan import JsonFault, JsonScanner
 
+_END = object()
+_UNBOUNDED = 2**63 - 1
+
 
 def explain(struct_type: type[Struct], text: str, root: str) -> str | None:
     """One line on the first fault of `text`, or None when it has no fault known here."""
@@ -29,11 +32,20 @@ def explain(struct_type: type[Struct], text: str, root: str) -> str | None:
 
 def _check_syntax(scanner: JsonScanner, expected: str) -> None:
     """The document as a whole: a JSON object and nothing after it."""
+    if scanner.peek_value() == "[":
+        _reject_array(scanner, expected)
     if scanner.peek_value() != "{":
         _wrong_type(scanner, expected)
     for _ in scanner.members():
         scanner.skip_value()
     scanner.end()
+
+
+def _reject_array(scanner: JsonScanner, expected: str) -> None:
+    """serde would read the document from an array, too: its first member is a string."""
+    if next(scanner.elements(), _END) is _END:
+        scanner.fail(f"invalid length 0, expected {expected} with 1 element")
+    _wrong_type(scanner, "a string")
 
 
 def _check_type(scanner: JsonScanner, kind: inspect.Type, hint: object) -> None:
@@ -134,7 +146,8 @@ def _check_int(scanner: JsonScanner, kind: inspect.IntType, expected: str) -> No
     if not _is_integer(text):
         scanner.fail(f"invalid type: floating point `{_float_text(text)}`, expected {expected}")
     value = int(text)
-    if (kind.ge is not None and value < kind.ge) or (kind.le is not None and value > kind.le):
+    most = None if kind.le == _UNBOUNDED else kind.le
+    if (kind.ge is not None and value < kind.ge) or (most is not None and value > most):
         scanner.fail(f"invalid value: integer `{value}`, expected {expected}")
 
 

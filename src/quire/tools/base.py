@@ -12,8 +12,10 @@ from quire.core.ports import Invocation
 from quire.protocol.items import ToolCall
 from quire.protocol.policy import TurnContext
 
-U64 = Annotated[int, Meta(ge=0, title="u64")]
-USize = Annotated[int, Meta(ge=0, title="usize")]
+_LARGEST = 2**63 - 1
+"""What a bound of msgspec can say; half of what the names below promise, and plenty."""
+U64 = Annotated[int, Meta(ge=0, le=_LARGEST, title="u64")]
+USize = Annotated[int, Meta(ge=0, le=_LARGEST, title="usize")]
 I32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1, title="i32")]
 """Integers of an arguments Struct; the title is the word for them in an error text."""
 
@@ -51,13 +53,25 @@ def decode_arguments(
     Raises `ToolError`: `failed to parse function arguments: ...` in the words of Codex 0.169
     (serde_json's); `root` is its name there for the whole document.
     """
+    decoded: _Arguments | None = None
+    fault = ""
     try:
-        return msgspec.json.decode(text, type=struct_type)
+        decoded = msgspec.json.decode(text, type=struct_type)
+        if not _repeats(struct_type, text):
+            return decoded
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-        from quire.tools.argument_errors import explain
+        fault = str(error)
+    from quire.tools.argument_errors import explain
 
-        cause = explain(struct_type, text, root) or str(error)
-        raise ToolError(f"failed to parse function arguments: {cause}") from None
+    cause = explain(struct_type, text, root)
+    if decoded is not None and cause is None:
+        return decoded
+    raise ToolError(f"failed to parse function arguments: {cause or fault}")
+
+
+def _repeats(struct_type: type[Struct], text: str) -> bool:
+    """True when a member may be there twice: msgspec takes the last, Codex refuses."""
+    return any(text.count(f'"{name}"') > 1 for name in struct_type.__struct_fields__)
 
 
 def load_description(name: str) -> str:

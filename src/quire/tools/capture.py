@@ -37,19 +37,22 @@ class Capture:
             self._tail_bytes -= len(self._tail.popleft())
 
     @property
+    def omitted(self) -> int:
+        """How many bytes were left out."""
+        return self.total - len(self._head) - min(self._tail_bytes, self._half)
+
+    @property
     def parts(self) -> tuple[bytes, int, bytes]:
         """Head, number of bytes left out between, tail."""
         tail = b"".join(self._tail)[-self._half :]
         return bytes(self._head), self.total - len(self._head) - len(tail), tail
 
     def text(self) -> str:
-        """All that was kept, with a mark where something is missing. Invalid UTF-8 becomes
-        U+FFFD, byte by byte."""
+        """All that was kept, with a mark where something is missing. Invalid UTF-8, and a
+        character that the mark divides, becomes U+FFFD."""
         head, omitted, tail = self.parts
-        if not omitted:
-            return (head + tail).decode("utf-8", "replace")
-        mark = f"\n... {omitted} bytes omitted ...\n"
-        return _whole_end(head) + mark + _whole_start(tail)
+        mark = f"\n... {omitted} bytes omitted ...\n".encode() if omitted else b""
+        return b"".join((head, mark, tail)).decode("utf-8", "replace")
 
     def take(self) -> Capture:
         """Hand over what was captured and start anew."""
@@ -83,25 +86,25 @@ def _whole_start(data: bytes) -> str:
 
 def excerpt(captured: Capture, max_tokens: int) -> tuple[str, int]:
     """The text for the model within `max_tokens`, and the original size in tokens. The budget is
-    split between head and tail."""
-    head, omitted, tail = captured.parts
+    for the decoded text, split between head and tail."""
     original = -(-captured.total // BYTES_PER_TOKEN)
+    text = captured.text()
+    whole = text.encode()
     budget = max_tokens * BYTES_PER_TOKEN
-    if not omitted and captured.total <= budget:
-        return (head + tail).decode("utf-8", "replace"), original
-    whole = head + tail
-    warning = f"Warning: truncated output (original token count: {original})\n"
+    if len(whole) <= budget:
+        return text, original
+    omitted = captured.omitted
+    size = original if omitted else -(-len(whole) // BYTES_PER_TOKEN)
+    warning = f"Warning: truncated output (original token count: {size})\n"
     if omitted:
         warning += f"... {omitted} bytes omitted ...\n\n"
     else:
-        warning += f"Total output lines: {len(whole.splitlines())}\n\n"
-    if len(whole) <= budget:
-        return warning + _whole_end(head) + _whole_start(tail), original
+        lines = whole.count(b"\n") + (not whole.endswith(b"\n"))
+        warning += f"Total output lines: {lines}\n\n"
     left = budget // 2
-    right = budget - left
     cut = -(-(len(whole) - budget) // BYTES_PER_TOKEN)
     first = _whole_end(whole[:left])
-    last = _whole_start(whole[len(whole) - right :])
+    last = _whole_start(whole[len(whole) - (budget - left) :])
     return f"{warning}{first}…{cut} tokens truncated…{last}", original
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Literal, Protocol
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from quire.core.errors import ToolError, create_process_error
 from quire.core.ports import (
@@ -25,6 +25,7 @@ from quire.tools.sessions import Session, Sessions
 from quire.tools.spec import function_spec
 
 MIN_YIELD_MS, MAX_YIELD_MS, DEFAULT_YIELD_MS = 250, 30_000, 10_000
+FALLBACK_SHELL = "/bin/sh"
 _START_FAILED = "Failed to create unified exec process: "
 _PARAMETERS = b"""{"type":"object","properties":{\
 "cmd":{"type":"string","description":"Shell command to run."},\
@@ -44,6 +45,10 @@ require_escalated: the command prefix that could be allowed from now on."}},\
 "required":["cmd"],"additionalProperties":false}"""
 
 
+SandboxPermissions = Literal["use_default", "require_escalated", "with_additional_permissions"]
+"""The last is what Codex knows for some clients; it is not offered, and asks for leave too."""
+
+
 class ExecArguments(Struct, frozen=True):
     cmd: str
     workdir: str | None = None
@@ -52,9 +57,14 @@ class ExecArguments(Struct, frozen=True):
     tty: bool = False
     yield_time_ms: U64 = DEFAULT_YIELD_MS
     max_output_tokens: USize | None = None
-    sandbox_permissions: str | UnsetType = UNSET
+    sandbox_permissions: SandboxPermissions | None = None
     justification: str | None = None
     prefix_rule: tuple[str, ...] | None = None
+
+    @property
+    def escalated(self) -> bool:
+        """True when the model asks for more than the sandbox gives."""
+        return self.sandbox_permissions not in (None, "use_default")
 
 
 class Shell(Protocol):
@@ -66,6 +76,24 @@ class Shell(Protocol):
         """The vector to run in place of `displayed` (`SHELL -lc SCRIPT`), which gives the same
         result, and its whole environment."""
         ...
+
+
+def find_shell(named: str | None, default: str) -> str:
+    """The shell that a call names (Codex 0.169): only the name counts, so that a path from
+    another machine works. The person's shell if it is that one, else what PATH has, else
+    `/bin/sh`, which also stands in for shells whose options are not those of `sh`."""
+    if named is None:
+        return default
+    name = os.path.basename(named)
+    if name not in ("bash", "zsh", "sh"):
+        return FALLBACK_SHELL
+    if os.path.basename(default) == name:
+        return default
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        path = os.path.join(folder, name)
+        if os.path.isabs(path) and os.access(path, os.X_OK):
+            return path
+    return FALLBACK_SHELL
 
 
 class ExecCommand:
@@ -87,9 +115,10 @@ class ExecCommand:
         arguments = decode_arguments(ExecArguments, call.arguments)
         workdir = os.path.join(ctx.cwd, arguments.workdir or "")
         workdir = os.path.normpath(workdir) if arguments.workdir else ctx.cwd
-        patch = intercept(call.call_id, arguments.cmd, workdir, ctx)
-        if patch is not None:
-            return patch
+        if not arguments.escalated:
+            patch = intercept(call.call_id, arguments.cmd, workdir, ctx)
+            if patch is not None:
+                return patch
         return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, workdir, ctx)
 
 
@@ -111,7 +140,7 @@ class ExecInvocation:
         self._arguments = arguments
         self._workdir = workdir
         flag = "-c" if arguments.login is False else "-lc"
-        self._argv = (arguments.shell or ctx.shell, flag, arguments.cmd)
+        self._argv = (find_shell(arguments.shell, ctx.shell), flag, arguments.cmd)
 
     @property
     def action(self) -> CommandAction:
@@ -119,7 +148,7 @@ class ExecInvocation:
             script=self._arguments.cmd,
             argv=self._argv,
             cwd=self._workdir,
-            escalated=self._arguments.sandbox_permissions == "require_escalated",
+            escalated=self._arguments.escalated,
             justification=self._arguments.justification,
         )
 
@@ -151,6 +180,8 @@ class ExecInvocation:
             tty=self._arguments.tty,
         )
         try:
+            if "\0" in self._arguments.cmd or "\0" in self._workdir:
+                raise ToolError(f"{_START_FAILED}nul byte found in provided data")
             os.stat(os.path.join(self._workdir, "."))
             return await self._sessions.start(spec, item, ctx)
         except OSError as exc:
@@ -179,7 +210,9 @@ async def told(
     ctx: ToolContext,
 ) -> ToolResult:
     """What the model is told of a session now, and the end of the session if it ended."""
-    budget = min(max_tokens or ctx.turn.max_output_tokens, ctx.turn.max_output_tokens)
+    budget = ctx.turn.max_output_tokens
+    if max_tokens is not None:
+        budget = min(max_tokens, budget)
     outcome = f"Process running with session ID {session.id}"
     if session.exit_code is not None:
         outcome = f"Process exited with code {session.exit_code}"

@@ -10,6 +10,10 @@ from quire.core.ports import Invocation
 from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
 from quire.tools.base import Tool
+from quire.tools.ordering import FairLock, Ordered
+
+OWN_NAMESPACE = "functions"
+"""By this name some models call what stands in no namespace."""
 
 
 class Resource(Protocol):
@@ -26,6 +30,7 @@ class Registry:
         self._tools = {tool.name: tool for tool in tools}
         self._resources = resources
         self._specs = b"[" + b",".join(tool.spec() for tool in tools) + b"]"
+        self._lock = FairLock()
 
     @property
     def specs(self) -> bytes:
@@ -33,11 +38,14 @@ class Registry:
 
     def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
         """Raises `ToolError` in Codex 0.169's words for a tool that was not offered (row L3)."""
-        tool = self._tools.get(call.name)
-        if tool is None or (isinstance(call, FunctionCall) and call.namespace):
+        name = call.name
+        if call.namespace and call.namespace != OWN_NAMESPACE:
+            name = call.namespace + name
+        tool = self._tools.get(call.name) if name == call.name else None
+        if tool is None:
             kind = "call" if isinstance(call, FunctionCall) else "custom tool call"
-            raise ToolError(f"unsupported {kind}: {call.name}")
-        return tool.prepare(call, ctx)
+            raise ToolError(f"unsupported {kind}: {name}")
+        return Ordered(tool.prepare(call, ctx), self._lock, alone=not tool.parallel)
 
     async def aclose(self) -> None:
         for resource in self._resources:

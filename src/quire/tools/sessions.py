@@ -43,6 +43,11 @@ class Session:
         self._reader = asyncio.create_task(self._read())
         self._ended = asyncio.create_task(self._end())
 
+    @property
+    def ended(self) -> bool:
+        """True when it ended and its output was read."""
+        return self._ended.done()
+
     async def wait(self, seconds: float) -> bool:
         """Wait for its end, at most `seconds`. True when it ended. Cancelling leaves it running."""
         if self._ended.done():

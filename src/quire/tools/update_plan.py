@@ -9,7 +9,7 @@ from quire.core.ports import Invocation, NoAction, ToolContext, ToolResult
 from quire.protocol.events import ItemUpdated
 from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
-from quire.protocol.thread import PlanStep, TodoListItem
+from quire.protocol.thread import PlanStep, StepStatus, TodoListItem
 from quire.tools.base import decode_arguments, load_description
 from quire.tools.spec import function_spec
 
@@ -20,9 +20,20 @@ _PARAMETERS = b"""{"type":"object","properties":{"explanation":{"type":"string"}
 "required":["plan"],"additionalProperties":false}"""
 
 
-class PlanArguments(Struct, frozen=True):
-    plan: tuple[PlanStep, ...]
+class PlanItemArg(Struct, frozen=True, forbid_unknown_fields=True):
+    """One step; the name is the one that error texts have (Codex 0.169)."""
+
+    step: str
+    status: StepStatus
+
+
+class UpdatePlanArgs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     explanation: str | None = None
+    plan: tuple[PlanItemArg, ...]
+
+    @property
+    def steps(self) -> tuple[PlanStep, ...]:
+        return tuple(PlanStep(item.step, item.status) for item in self.plan)
 
 
 class UpdatePlan:
@@ -40,11 +51,13 @@ class UpdatePlan:
     def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
         if not isinstance(call, FunctionCall):
             raise ToolError(f"unsupported custom tool call: {self.name}")
-        return PlanInvocation(self, decode_arguments(PlanArguments, call.arguments))
+        return PlanInvocation(
+            self, decode_arguments(UpdatePlanArgs, call.arguments, "UpdatePlanArgs")
+        )
 
 
 class PlanInvocation:
-    def __init__(self, tool: UpdatePlan, arguments: PlanArguments) -> None:
+    def __init__(self, tool: UpdatePlan, arguments: UpdatePlanArgs) -> None:
         self._tool = tool
         self._arguments = arguments
 
@@ -56,7 +69,7 @@ class PlanInvocation:
         """Never refused: it has no effect outside the thread."""
 
     async def run(self, ctx: ToolContext) -> ToolResult:
-        item = TodoListItem(f"plan-{ctx.turn_id}", self._arguments.plan)
+        item = TodoListItem(f"plan-{ctx.turn_id}", self._arguments.steps)
         if self._tool.shown_in_turn == ctx.turn_id:
             ctx.publish(ItemUpdated(ctx.turn_id, item))
         else:

@@ -10,11 +10,12 @@ from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
 from quire.tools.base import I32, U64, USize, decode_arguments, load_description
 from quire.tools.exec_command import told
-from quire.tools.sessions import Sessions
+from quire.tools.sessions import Session, Sessions
 from quire.tools.spec import function_spec
 
 WRITE_YIELD_MS, MIN_WRITE_YIELD_MS, MAX_WRITE_YIELD_MS = 250, 250, 30_000
 MIN_POLL_YIELD_MS = 5_000
+CTRL_C = "\x03"
 STDIN_CLOSED = (
     "write_stdin failed: stdin is closed for this session; rerun exec_command with tty=true to "
     "keep stdin open"
@@ -29,8 +30,8 @@ _PARAMETERS = b"""{"type":"object","properties":{\
 
 class WriteArguments(Struct, frozen=True):
     session_id: I32
-    chars: str = ""
-    yield_time_ms: U64 = WRITE_YIELD_MS
+    chars: str | None = None
+    yield_time_ms: U64 | None = None
     max_output_tokens: USize | None = None
 
 
@@ -50,7 +51,7 @@ class WriteStdin:
     def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
         if not isinstance(call, FunctionCall):
             raise ToolError(f"unsupported custom tool call: {self.name}")
-        arguments = decode_arguments(WriteArguments, call.arguments)
+        arguments = decode_arguments(WriteArguments, call.arguments, "TerminalSessionArgs")
         return WriteInvocation(self._sessions, arguments, self._max_poll_ms)
 
 
@@ -71,12 +72,28 @@ class WriteInvocation:
         arguments = self._arguments
         session = self._sessions.find(arguments.session_id)
         started = ctx.now_ms()
-        if arguments.chars:
-            if not session.tty:
-                raise ToolError(STDIN_CLOSED)
-            await session.process.write(arguments.chars.encode())
-            wait = min(max(arguments.yield_time_ms, MIN_WRITE_YIELD_MS), MAX_WRITE_YIELD_MS)
+        wanted = WRITE_YIELD_MS if arguments.yield_time_ms is None else arguments.yield_time_ms
+        if not arguments.chars:
+            wait = min(max(wanted, MIN_POLL_YIELD_MS), self._max_poll_ms)
         else:
-            wait = min(max(arguments.yield_time_ms, MIN_POLL_YIELD_MS), self._max_poll_ms)
+            wait = min(max(wanted, MIN_WRITE_YIELD_MS), MAX_WRITE_YIELD_MS)
+            await _type(session, arguments.chars)
         await session.wait(wait / 1000)
         return await told(self._sessions, session, started, arguments.max_output_tokens, ctx)
+
+
+async def _type(session: Session, chars: str) -> None:
+    """Write to a session. One that ended is not an error: its end is what the model is told.
+    Without a terminal, Ctrl-C alone still ends it. Raises `ToolError`."""
+    if session.ended:
+        return
+    if session.tty:
+        try:
+            await session.process.write(chars.encode())
+        except ToolError:
+            if not await session.wait(0):
+                raise
+    elif chars == CTRL_C:
+        session.process.kill()
+    else:
+        raise ToolError(STDIN_CLOSED)
