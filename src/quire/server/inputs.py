@@ -11,7 +11,7 @@ from quire.protocol.ops import UserInput
 from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
 
 ReadImage = Callable[[str], InputImage]
-"""Reads a local image. Raises `ToolError` with words for the model."""
+"""Reads a local image. Raises `OSError` when it cannot be read, `ToolError` when it is none."""
 
 
 def user_input(parts: tuple[InputPart, ...], cwd: str, read_image: ReadImage) -> UserInput:
@@ -34,9 +34,12 @@ def user_input(parts: tuple[InputPart, ...], cwd: str, read_image: ReadImage) ->
 
 def _image(path: str, number: int, read_image: ReadImage) -> tuple[ContentPart, ...]:
     try:
-        image = read_image(path)
-    except ToolError as exc:
-        return (InputText(f"Quire could not attach the local image at `{path}`: {exc}"),)
+        image: ContentPart = read_image(path)
+    except OSError as exc:
+        reason = f"{exc.strerror} (os error {exc.errno})"
+        return (InputText(f"Quire could not read the local image at `{path}`: {reason}"),)
+    except ToolError:
+        image = InputText("image content omitted because it could not be processed")
     return (
         InputText(f'<image name=[Image #{number}] path="{path}">'),
         image,

@@ -49,7 +49,8 @@ class ThreadOpener(Protocol):
         ...
 
     def read_image(self, path: str) -> InputImage:
-        """A local image for the model. Raises `ToolError` with words for the model."""
+        """A local image for the model. Raises `OSError` when it cannot be read, `ToolError` when
+        it is no image."""
         ...
 
     def new_id(self) -> str: ...

@@ -19,8 +19,17 @@ _PARAMETERS = b"""{"type":"object","properties":{"path":{"type":"string",\
 "description":"Path of the image file."}},"required":["path"],"additionalProperties":false}"""
 
 
+WRONG_DETAIL = (
+    "view_image.detail only supports `high` or `original`; omit `detail` for default high resized "
+    "behavior"
+)
+
+
 class ViewArguments(Struct, frozen=True):
+    """`detail` is not offered: every image is sent in full. Codex's two words for it are taken."""
+
     path: str
+    detail: str | None = None
 
 
 class ViewImage:
@@ -36,7 +45,10 @@ class ViewImage:
         if not isinstance(call, FunctionCall):
             raise ToolError(f"unsupported custom tool call: {self.name}")
         arguments = decode_arguments(ViewArguments, call.arguments)
-        return ViewInvocation(call.call_id, os.path.join(ctx.cwd, arguments.path))
+        if arguments.detail not in (None, "high", "original"):
+            raise ToolError(f"{WRONG_DETAIL}, got `{arguments.detail}`")
+        path = os.path.normpath(os.path.join(ctx.cwd, arguments.path))
+        return ViewInvocation(call.call_id, path)
 
 
 class ViewInvocation:
@@ -52,6 +64,15 @@ class ViewInvocation:
         """Never refused: every file is readable in every mode."""
 
     async def run(self, ctx: ToolContext) -> ToolResult:
-        image = read_image(self._path)
+        try:
+            image = read_image(self._path)
+        except IsADirectoryError:
+            raise ToolError(f"image path `{self._path}` is not a file") from None
+        except (OSError, ValueError) as exc:
+            raise ToolError(f"unable to locate image at `{self._path}`: {_reason(exc)}") from None
         ctx.finish(ImageViewItem(self._call_id, self._path))
         return ToolResult((image,))
+
+
+def _reason(exc: OSError | ValueError) -> str:
+    return f"{exc.strerror} (os error {exc.errno})" if isinstance(exc, OSError) else str(exc)
