@@ -12,7 +12,7 @@ from zlib import crc32
 from quire.core.ports import IdSource
 from quire.protocol.items import InputText, Message, encode_item
 from quire.protocol.ops import ContextSources, UserTurn
-from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy, TurnContext
 from quire.protocol.records import FragmentsChanged, ItemAdded, Record
 
 BASE = "base"
@@ -20,6 +20,9 @@ DEVELOPER = "developer_instructions"
 PERMISSIONS = "permissions"
 AGENTS_MD = "agents_md"
 _ENVIRONMENT = "environment."
+_INSTRUCTIONS = "<INSTRUCTIONS>\n"
+_GONE = "The AGENTS.md instructions given before no longer apply."
+_REPLACED = "These instructions take the place of all AGENTS.md instructions given before."
 MAX_FRAGMENT_CHARS = 400_000
 """No fragment grows beyond this, whatever its source does (about 100,000 tokens)."""
 
@@ -39,9 +42,11 @@ def context_records(
         base = Message("developer", (InputText(changed[BASE]),), id=_stable_id(changed[BASE]))
         records.append(ItemAdded(encode_item(base), "fragment", op.turn_id))
     developer = [changed[key] for key in (DEVELOPER, PERMISSIONS) if changed.get(key)]
-    user = [changed[AGENTS_MD]] if changed.get(AGENTS_MD) else []
+    user: list[str] = []
+    if AGENTS_MD in changed:
+        user.append(_instructions(told.get(AGENTS_MD, ""), changed[AGENTS_MD]))
     if any(key.startswith(_ENVIRONMENT) for key in changed):
-        user.append(_environment(changed))
+        user.append(_environment(changed, wanted))
     for role, texts in (("developer", developer), ("user", user)):
         if texts:
             parts = tuple(InputText(text) for text in texts)
@@ -115,9 +120,21 @@ def writable_roots(policy: SandboxPolicy, workspace_roots: tuple[str, ...]) -> t
     return tuple(dict.fromkeys((*workspace_roots, *policy.writable_roots)))
 
 
-def _environment(changed: dict[str, str]) -> str:
-    names = ("cwd", "shell", "current_date", "timezone")
-    values = [(name, changed.get(_ENVIRONMENT + name)) for name in names]
+def _instructions(before: str, now: str) -> str:
+    """The fragment of AGENTS.md, which says what becomes of an earlier one."""
+    if not now:
+        return f"# AGENTS.md instructions\n\n{_INSTRUCTIONS}{_GONE}\n</INSTRUCTIONS>"
+    if before:
+        return now.replace(_INSTRUCTIONS, f"{_INSTRUCTIONS}{_REPLACED}\n\n", 1)
+    return now
+
+
+def _environment(changed: dict[str, str], wanted: dict[str, str]) -> str:
+    """What changed, and always the time. The folder and the shell are told together."""
+    keys = {key.removeprefix(_ENVIRONMENT) for key in changed if key.startswith(_ENVIRONMENT)}
+    shown = {"current_date", "timezone", *(("cwd", "shell") if keys & {"cwd", "shell"} else ())}
+    names = [name for name in ("cwd", "shell", "current_date", "timezone") if name in shown]
+    values = [(name, wanted[_ENVIRONMENT + name]) for name in names]
     lines = ["<environment_context>"]
     lines += [f"  <{name}>{_escape(text)}</{name}>" for name, text in values if text]
     if filesystem := changed.get(f"{_ENVIRONMENT}filesystem"):
@@ -126,7 +143,8 @@ def _environment(changed: dict[str, str]) -> str:
 
 
 def _filesystem(turn: TurnContext, tmpdir: str | None) -> str:
-    shown = "".join(f"<root>{_escape(root)}</root>" for root in turn.workspace_roots)
+    named = dict.fromkeys((*turn.workspace_roots, *turn.sandbox.writable_roots))
+    shown = "".join(f"<root>{_escape(root)}</root>" for root in named)
     head = f"<filesystem><workspace_roots>{shown}</workspace_roots>"
     if turn.sandbox.mode == "danger-full-access":
         profile = (
@@ -136,16 +154,26 @@ def _filesystem(turn: TurnContext, tmpdir: str | None) -> str:
         return f"{head}{profile}</filesystem>"
     entries = [_entry("read", "<special>:root</special>")]
     if turn.sandbox.mode == "workspace-write":
-        roots = writable_roots(turn.sandbox, turn.workspace_roots)
-        entries += [_entry("write", f"<path>{_escape(root)}</path>") for root in roots]
-        if not turn.sandbox.exclude_slash_tmp:
-            entries.append(_entry("write", "<special>:slash_tmp</special>"))
-        if tmpdir and not turn.sandbox.exclude_tmpdir_env_var:
-            entries.append(_entry("write", "<special>:tmpdir</special>"))
+        entries += _written(turn, tmpdir)
     return (
         f'{head}<permission_profile type="managed"><file_system type="restricted">'
         f"{''.join(entries)}</file_system></permission_profile></filesystem>"
     )
+
+
+def _written(turn: TurnContext, tmpdir: str | None) -> list[str]:
+    """What `workspace-write` adds: places to write, and what stays read-only in them."""
+    roots = writable_roots(turn.sandbox, turn.workspace_roots)
+    entries = [_entry("write", f"<path>{_escape(root)}</path>") for root in roots]
+    if not turn.sandbox.exclude_slash_tmp:
+        entries.append(_entry("write", "<special>:slash_tmp</special>"))
+    if tmpdir and not turn.sandbox.exclude_tmpdir_env_var:
+        entries.append(_entry("write", "<special>:tmpdir</special>"))
+    for name in PROTECTED_NAMES:
+        for root in roots:
+            path = _escape(root.rstrip("/") + "/" + name)
+            entries.append(_entry("read", f"<path>{path}</path>"))
+    return entries
 
 
 def _entry(access: str, target: str) -> str:
