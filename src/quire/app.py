@@ -143,6 +143,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     env: Mapping[str, str]
     loaded: LoadedConfig
     source: str = "exec"
+    thread_source: str = "user"
     sandbox_layer: str | None = None
 
 
@@ -286,6 +287,7 @@ class Opener:
             choice.key,
             env=self._setup.env,
             ca_certificate=choice.ca_certificate,
+            thread_source=self._setup.thread_source,
         )
 
     def _shell(self, thread_id: str) -> CommandShell:

@@ -6,12 +6,18 @@ import json
 import os
 import signal
 import time
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 
 from quire.testing.responses_server import ResponsesServer
 from tests.e2e.quire import Place
+
+PNG = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture
@@ -82,7 +88,7 @@ def test_the_prompt_from_stdin_and_with_piped_input(place: Place) -> None:
         assert place.exec(stdin=b"from the pipe\n").code == 0
         assert place.exec("sum up", stdin=b"data\n").code == 0
         first, second = (input_of(server, index)[-1]["content"][0]["text"] for index in (0, 1))
-    assert first == "from the pipe"
+    assert first == "from the pipe\n"
     assert second == "sum up\n\n<stdin>\ndata\n</stdin>"
 
 
@@ -215,7 +221,7 @@ def running(command: str) -> int:
 
 def test_an_image_reaches_the_model_and_a_missing_one_is_told(place: Place) -> None:
     image = place.repo / "p.png"
-    image.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 20)
+    image.write_bytes(PNG)
     with ResponsesServer([{"text": "seen"}]) as server:
         place.configure(server)
         result = place.exec("-i", f"{image},{place.repo}/none.png", "look")

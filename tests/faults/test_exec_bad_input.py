@@ -119,7 +119,8 @@ def test_no_git_program(place: Place) -> None:
 def test_no_prompt(place: Place) -> None:
     assert place.exec(stdin=b"").code == 1
     place.exec(stdin=b"").assert_one_line("No prompt provided via stdin.")
-    place.exec(stdin=b"\xff\xfe").assert_one_line("UTF-8")
+    place.exec(stdin=b"\xff\xfe\x00").assert_one_line("not valid UTF-16")
+    place.exec(stdin=b"caf\xe9").assert_one_line("not valid UTF-8 (at byte 3)")
 
 
 def test_an_unreadable_agents_md(place: Place) -> None:

@@ -44,7 +44,7 @@ OPTIONS = (
 USAGE = "quire exec [OPTIONS] [PROMPT]\n       quire exec [OPTIONS] resume|fork [ID] [PROMPT]"
 ABOUT = (
     "Do one task without asking questions. Without a PROMPT (or with -) it is read from stdin;\n"
-    "with one, piped input is added to it."
+    "with one, piped input is added to it. `fork` without one only makes the copy."
 )
 SUBCOMMANDS = ("resume", "fork")
 
@@ -56,7 +56,7 @@ def run(argv: list[str]) -> int:
         sys.stdout.write(help_text(USAGE, ABOUT, OPTIONS))
         return 0
     subcommand, thread_id, words = _split_words(parsed)
-    prompt = _prompt(words)
+    prompt = None if subcommand == "fork" and not words else _prompt(words)
     from quire.cli.exec_run import run_exec
 
     return run_exec(parsed, prompt, subcommand, thread_id)
@@ -83,7 +83,7 @@ def _prompt(words: list[str]) -> str:
     if len(words) > 1:
         raise CommandLineError(f"unexpected argument '{words[1]}' found; quote the prompt")
     if not words or words[0] == "-":
-        return prompt_from_stdin()
+        return prompt_from_stdin(asked=bool(words))
     if not words[0].strip():
         raise UsageError("the prompt is empty")
     return with_piped_input(words[0])
@@ -94,7 +94,13 @@ def working_folder(given: str | None) -> str:
     try:
         folder = os.path.abspath(given or ".")
         os.chdir(folder)
-        return os.getcwd()
+        folder = os.getcwd()
+        folder.encode()
+        return folder
+    except UnicodeEncodeError:
+        raise UsageError(
+            "cannot work in a folder whose path is not valid UTF-8; choose another with -C"
+        ) from None
     except OSError as exc:
         place = given or "the current folder"
         raise UsageError(

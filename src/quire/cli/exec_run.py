@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 
 
-def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str | None) -> int:
-    """Run it. Raises `QuireError` for what cannot be started."""
+def run_exec(
+    parsed: Parsed, prompt: str | None, subcommand: str | None, thread_id: str | None
+) -> int:
+    """Run it; without a prompt the thread is only opened. Raises `QuireError` for what cannot be
+    started."""
     images = [name for given in parsed.all("image") for name in given.split(",") if name]
     images = [os.path.abspath(image) for image in images]
     last_message_file = _absolute(parsed.one("output-last-message"))
@@ -33,16 +36,20 @@ def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str
     _check_repository(parsed, loaded)
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
-    app = App(Setup(home=home, cwd=cwd, env=env, loaded=loaded), choice)
+    source = parsed.one("thread-source") or "user"
+    app = App(Setup(home=home, cwd=cwd, env=env, loaded=loaded, thread_source=source), choice)
     resume = _thread_to_resume(home, cwd, subcommand, thread_id)
+    if last_message_file is not None:
+        _write_last_message(last_message_file, "", "a")  # A wrong path costs no turn.
     app.prewarm()
     prepare(choice.needs_tls)
     # From here on asyncio may be imported.
     from quire.exec.run import Job
     from quire.protocol.rpc import LocalImageInput, TextInput
 
+    text = () if prompt is None else (TextInput(prompt),)
     job = Job(
-        input=(*(LocalImageInput(image) for image in images), TextInput(prompt)),
+        input=(*(LocalImageInput(image) for image in images), *text) if text else (),
         resume=resume,
         fork=subcommand == "fork",
         ephemeral=parsed.flag("ephemeral"),
@@ -51,7 +58,7 @@ def run_exec(parsed: Parsed, prompt: str, subcommand: str | None, thread_id: str
     )
     outcome = _run(app, job, _display(parsed))
     if last_message_file is not None and outcome.exit_code == 0:
-        _write_last_message(last_message_file, outcome.final_message)
+        _keep_last_message(last_message_file, outcome.final_message)
     return outcome.exit_code
 
 
@@ -74,11 +81,17 @@ def _run(app: App, job: Job, display: Display) -> Outcome:
     return asyncio.run(main())
 
 
-def _write_last_message(path: str, text: str | None) -> None:
+def _keep_last_message(path: str, text: str | None) -> None:
     """`-o FILE`: the last message without a newline (row E8)."""
+    if text is None:
+        sys.stderr.write(f"Warning: no last agent message; wrote empty content to {path}\n")
+    _write_last_message(path, text or "")
+
+
+def _write_last_message(path: str, text: str, mode: str = "w") -> None:
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text or "")
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as exc:
         raise UsageError(f"-o: cannot write {path}: {exc.strerror}") from None
 
@@ -102,9 +115,7 @@ def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
     if parsed.flag("dangerously-bypass-approvals-and-sandbox"):
         flags["sandbox_mode"] = "danger-full-access"
         flags["approval_policy"] = "never"
-    if roots := parsed.all("add-dir"):
-        flags["sandbox_workspace_write.writable_roots"] = roots
-    return load(
+    loaded = load(
         ConfigSources(
             home=home,
             cwd=cwd,
@@ -115,6 +126,19 @@ def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
             ignore_user=parsed.flag("ignore-user-config"),
         )
     )
+    return _with_folders(loaded, [os.path.join(cwd, name) for name in parsed.all("add-dir")])
+
+
+def _with_folders(loaded: LoadedConfig, folders: list[str]) -> LoadedConfig:
+    """`--add-dir` adds to the configured `writable_roots`."""
+    from msgspec.structs import replace
+
+    if not folders:
+        return loaded
+    write = loaded.config.sandbox_workspace_write
+    roots = tuple(dict.fromkeys((*map(os.path.normpath, folders), *write.writable_roots)))
+    write = replace(write, writable_roots=roots)
+    return replace(loaded, config=replace(loaded.config, sandbox_workspace_write=write))
 
 
 def _thread_to_resume(

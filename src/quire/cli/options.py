@@ -47,6 +47,10 @@ class Parsed(Struct):
 def parse(argv: list[str], options: tuple[Option, ...]) -> Parsed:
     """Options and words in any order; `--` ends the options. `-mX`, `--model=X`, `-m X` are one.
     Raises `CommandLineError`."""
+    try:
+        "".join(argv).encode()
+    except UnicodeEncodeError:
+        raise CommandLineError("an argument is not valid UTF-8") from None
     by_name = {name: option for option in options for name in option.names}
     parsed = Parsed({}, [])
     queue = list(reversed(argv))

@@ -10,14 +10,18 @@ import sys
 from quire.core.errors import UsageError
 
 WAIT_SECONDS = 0.5
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_UTF32_MARK = b"\xff\xfe\0\0"
 NO_PROMPT = "No prompt provided. Either specify one as an argument or pipe the prompt into stdin."
 
 
-def prompt_from_stdin() -> str:
-    """The whole of stdin as the prompt. Raises `UsageError` when there is none."""
+def prompt_from_stdin(*, asked: bool = False) -> str:
+    """The whole of stdin as the prompt, as it is; `asked` when the command line says `-`. Raises
+    `UsageError` when there is none."""
     if not _is_open() or os.isatty(0):
         raise UsageError(NO_PROMPT)
-    sys.stderr.write("Reading prompt from stdin...\n")
+    if not asked:
+        sys.stderr.write("Reading prompt from stdin...\n")
     text = _read_all()
     if not text.strip():
         raise UsageError("No prompt provided via stdin.")
@@ -36,7 +40,10 @@ def with_piped_input(prompt: str) -> str:
         )
         return prompt
     text = _read_all(announce=True)
-    return f"{prompt}\n\n<stdin>\n{text}\n</stdin>" if text else prompt
+    if not text.strip():
+        return prompt
+    end = "" if text.endswith("\n") else "\n"
+    return f"{prompt}\n\n<stdin>\n{text}{end}</stdin>"
 
 
 def _read_all(*, announce: bool = False) -> str:
@@ -48,11 +55,19 @@ def _read_all(*, announce: bool = False) -> str:
             chunks.append(chunk)
     except OSError as exc:
         raise UsageError(f"cannot read stdin: {exc.strerror}") from None
+    return _decode(b"".join(chunks))
+
+
+def _decode(data: bytes) -> str:
+    """Text in UTF-8, or in UTF-16 with a byte order mark. Raises `UsageError`."""
+    wide = data.startswith(_UTF16_MARKS) and not data.startswith(_UTF32_MARK)
     try:
-        return b"".join(chunks).decode("utf-8").rstrip("\n")
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as exc:
+        kind = "UTF-16" if wide else "UTF-8"
         raise UsageError(
-            f"stdin is not valid UTF-8 (at byte {exc.start}): convert it, or pass it as a file"
+            f"stdin is not valid {kind} (at byte {exc.start}): convert it to UTF-8, or pass it as "
+            "a file"
         ) from None
 
 

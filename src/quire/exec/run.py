@@ -30,7 +30,8 @@ class Display(Protocol):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """What to do. `resume` is the id of a thread to go on with; with `fork` a copy of it is."""
+    """What to do. `resume` is the id of a thread to go on with; with `fork` a copy of it is.
+    Without `input` the thread is opened and no turn runs."""
 
     input: tuple[InputPart, ...]
     resume: str | None = None
@@ -55,7 +56,7 @@ async def run(client: Client, job: Job, display: Display, stop: StopSignals) -> 
         end = await _one_turn(client, job, display, stop)
     finally:
         await client.aclose()
-    completed = end is not None and end.status == "completed"
+    completed = end.status == "completed" if end is not None else not job.input
     final = end.last_agent_message if end is not None and completed else None
     display.closed(final)
     code = EXIT_DONE if completed else EXIT_FAILED
@@ -67,6 +68,8 @@ async def _one_turn(
 ) -> TurnCompleted | None:
     thread = await _open(client, job)
     display.opened(thread.info, (*job.warnings, *thread.info.warnings))
+    if not job.input:
+        return None
     async with thread.events(deltas=display.wants_deltas) as events:
         await thread.start_turn(job.input, output_schema=job.output_schema)
         # Switched off for the start (`__main__`). What was loaded by now stays: never look at it.
