@@ -104,6 +104,13 @@ def test_wrong_values(tmp_path: Path, text: str, message: str) -> None:
     assert failure(tmp_path) == f"config: {path}: {message}"
 
 
+@pytest.mark.parametrize("text", [".".join("a" * 2000) + " = 1", "a = " + "[" * 90 + "]" * 90])
+def test_nesting_without_end_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text + "\n")
+    assert failure(tmp_path) == f"config: {path}: nested too deeply"
+
+
 def test_a_wrong_override_names_the_option(tmp_path: Path) -> None:
     assert failure(tmp_path, "model_context_window=abc") == (
         'config: -c model_context_window=abc: expected an integer, got "abc"'

@@ -223,7 +223,7 @@ class TestProject:
             "[sandbox_workspace_write]\nnetwork_access = true\nexclude_slash_tmp = false\n"
             'exclude_tmpdir_env_var = true\nwritable_roots = ["/", "../build", "../../other"]\n'
             '[model_providers.evil]\nbase_url = "http://evil"\n'
-            '[shell_environment_policy]\nexclude = []\nset = { A = "1" }\n'
+            '[shell_environment_policy]\nexclude = []\nset = { A = "1", TMPDIR = "/" }\n'
         )
         loaded = setup.load()
         config = loaded.config
@@ -238,6 +238,7 @@ class TestProject:
         assert warning.startswith(f"config: {path}: a project may not set `model_provider`, ")
         assert '`sandbox_mode = "danger-full-access"`' in warning
         assert "`sandbox_workspace_write.exclude_slash_tmp`" in warning
+        assert "`shell_environment_policy.set.TMPDIR`" in warning
         assert f'`writable_roots "{setup.project.parent}/other"`' in warning
 
     def test_a_symlinked_root_does_not_widen(self, setup: Setup) -> None:

@@ -94,6 +94,25 @@ def test_a_git_file_alone_makes_no_worktree(repository: Path, tmp_path: Path) ->
     assert main_worktree(str(forged)) is None
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_forged_git_directory_makes_no_worktree(
+    repository: Path, tmp_path: Path, linked: bool
+) -> None:
+    """It points back as it should, and claims to share the repository that you trust."""
+    git(repository, "worktree", "add", "-q", "-b", "side", "../side")
+    forged, own = tmp_path / "forged", tmp_path / "forged" / "git" / "worktrees" / "side"
+    own.mkdir(parents=True)
+    (forged / ".git").write_text("gitdir: git/worktrees/side\n")
+    (own / "gitdir").write_text(f"{forged}/.git\n")
+    (own / "commondir").write_text(f"{repository}/.git\n")
+    (own / "HEAD").write_text("ref: refs/heads/main\n")
+    if linked:
+        (forged / "git").rename(forged / "real")
+        (forged / "git").mkdir()
+        (forged / "git" / "worktrees").symlink_to(forged / "real" / "worktrees")
+    assert main_worktree(str(forged)) is None
+
+
 def test_submodule(repository: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     outer.mkdir()

@@ -6,9 +6,11 @@ import os
 import stat
 
 from quire.config.errors import ConfigError
+from quire.config.layers import is_list, is_table
 from quire.config.overrides import Table
 
 MAX_CONFIG_BYTES = 1 << 20
+_MAX_DEPTH = 64
 BOM = b"\xef\xbb\xbf"
 
 
@@ -49,7 +51,7 @@ def parse_toml(data: bytes, path: str) -> Table:
     import tomllib
 
     try:
-        return tomllib.loads(data.removeprefix(BOM).decode())
+        table = tomllib.loads(data.removeprefix(BOM).decode())
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"config: {path}: line {line}: not valid UTF-8") from None
@@ -57,6 +59,22 @@ def parse_toml(data: bytes, path: str) -> Table:
         raise ConfigError(f"config: {path}: {_place_first(str(error))}") from None
     except RecursionError:
         raise ConfigError(f"config: {path}: nested too deeply") from None
+    if _is_deep(table):  # A key of a thousand dots needs no recursion, but all who read it do.
+        raise ConfigError(f"config: {path}: nested too deeply")
+    return table
+
+
+def _is_deep(table: Table) -> bool:
+    level: list[object] = [table]
+    for _ in range(_MAX_DEPTH):
+        level = [inner for value in level for inner in _inside(value)]
+    return bool(level)
+
+
+def _inside(value: object) -> list[object]:
+    if is_table(value):
+        return [*value.values()]
+    return value if is_list(value) else []
 
 
 def _place_first(message: str) -> str:

@@ -92,9 +92,14 @@ def _sandbox(values: Table, refused: list[str], root: str) -> Table:
 
 
 def _environment(values: Table, refused: list[str], root: str) -> Table:
-    """It may set variables, not decide which of yours its commands see."""
+    """It may set variables, not decide which of yours its commands see, nor where their temporary
+    folder is: that one can be written."""
     refused += [f"shell_environment_policy.{key}" for key in values if key in _YOUR_VARIABLES]
-    return {key: value for key, value in values.items() if key not in _YOUR_VARIABLES}
+    allowed = {key: value for key, value in values.items() if key not in _YOUR_VARIABLES}
+    if is_table(variables := allowed.get("set")) and "TMPDIR" in variables:
+        refused.append("shell_environment_policy.set.TMPDIR")
+        allowed["set"] = {name: value for name, value in variables.items() if name != "TMPDIR"}
+    return allowed
 
 
 _YOUR_VARIABLES = ("inherit", "ignore_default_excludes", "exclude", "include_only")

@@ -56,14 +56,17 @@ def main_worktree(root: str) -> str | None:
     """The main working tree of the repository whose linked worktree is `root`.
 
     None when `root` is no linked worktree, or when the repository does not name it as one: a
-    `.git` file alone proves nothing."""
+    `.git` file alone proves nothing, nor does a git directory of its own that claims to share
+    another one's."""
     directory = git_directory(root)
-    if directory is None or os.path.basename(os.path.dirname(directory)) != "worktrees":
+    if directory is None:
         return None
     back = _first_line(os.path.join(directory, "gitdir"))
     if back is None or not _same_place(os.path.join(directory, back), os.path.join(root, ".git")):
         return None
     common = _common_directory(directory)
+    if not _same_place(os.path.join(directory, os.pardir), os.path.join(common, "worktrees")):
+        return None
     return os.path.dirname(common) if os.path.basename(common) == ".git" else None
 
 
