@@ -147,10 +147,40 @@ def test_a_git_file_that_leads_nowhere_yet(root: Path, home: str) -> None:
     assert found.read_only == (place(root / ".git"),)
 
 
-@pytest.mark.parametrize("text", ["", "gitdir:", "gitdir: \n", "something else", "\xff" * 9000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "gitdir:",
+        "gitdir: \n",
+        "something else",
+        "\xff" * 9000,
+        "gitdir: a\0b",
+        "gitdir: " + "a" * 300,
+    ],
+)
 def test_a_git_file_that_is_none(root: Path, home: str, text: str) -> None:
     (root / ".git").write_text(text)
     assert plan(home, root).read_only == (place(root / ".git"),)
+
+
+def test_a_git_file_that_leads_through_a_file(root: Path, home: str) -> None:
+    (root / "file").touch()
+    (root / ".git").write_text("gitdir: file/git\n")
+    found = plan(home, root)
+    assert found.read_only == (place(root / ".git"), place(root / "file"))
+    assert found.missing == tuple(path for path in missing(root) if path != f"{root}/.git")
+
+
+@pytest.mark.parametrize("name", [".git", "own/commondir"])
+def test_what_is_no_file_is_never_opened(root: Path, home: str, name: str) -> None:
+    """Opening a pipe waits for ever, and opening alone can wake a device."""
+    (root / "own").mkdir()
+    (root / "own" / "HEAD").touch()
+    if name != ".git":
+        (root / ".git").write_text("gitdir: own\n")
+    os.mkfifo(root / name)
+    assert f"{root}/.quire" in plan(home, root).missing
 
 
 def test_a_symlinked_name_keeps_link_and_target(root: Path, home: str) -> None:

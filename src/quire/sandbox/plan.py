@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from errno import ENAMETOOLONG, ENOTDIR
 from os.path import dirname, isabs, join, realpath
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
@@ -28,6 +29,7 @@ that later commands outside any sandbox would run or trust."""
 
 _KERNEL_TREES = ("/proc", "/sys", "/dev")
 _MAX_STEPS = 4096
+_MAX_TEXT = 8192
 
 
 class Place(Struct, frozen=True):
@@ -96,15 +98,10 @@ def make_plan(
 
 def gitdir_of(path: str) -> str | None:
     """Where the `.git` file `path` points to, absolute; None when it is no such file."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read(8192)
-    except OSError:
+    key, _, target = _text(path).partition(":")
+    if key != "gitdir" or not target:
         return None
-    key, _, target = text.partition(":")
-    if key != "gitdir" or not target.strip():
-        return None
-    return join(dirname(path), target.strip("\r\n "))
+    return join(dirname(path), target.lstrip())
 
 
 def _temporary(policy: SandboxPolicy, tmpdir: str | None) -> list[str]:
@@ -168,8 +165,10 @@ class _Protected:
             step = join(done, part)
             try:
                 stat = os.lstat(step)
-            except OSError:
-                return self.add(step)
+            except OSError as exc:
+                if exc.errno == ENAMETOOLONG:
+                    return None  # It can never exist.
+                return self.add(done if exc.errno == ENOTDIR else step)
             if not S_ISLNK(stat.st_mode):
                 done = step
                 continue
@@ -210,13 +209,22 @@ def _add_gitdir(found: _Protected, root: str) -> None:
     gitdir = gitdir_of(pointer)
     if gitdir is None:
         return
-    try:
-        with open(join(gitdir, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
-            common = join(gitdir, file.read(8192).strip("\r\n "))
-    except OSError:
-        common = gitdir
-    found.add_resolved(common)
+    found.add_resolved(join(gitdir, _text(join(gitdir, "commondir"))))
     found.add_resolved(gitdir)
+
+
+def _text(path: str) -> str:
+    """The text of a small regular file, stripped; empty when there is none, or no path could be
+    in it. Never waits: a repository can hold anything by any name."""
+    try:
+        if not S_ISREG(os.stat(path).st_mode):
+            return ""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            data = file.read(_MAX_TEXT)
+    except OSError:
+        return ""
+    return "" if b"\0" in data else os.fsdecode(data).strip("\r\n ")
 
 
 def _add_home(found: _Protected, roots: list[str], home: str) -> None:
