@@ -20,7 +20,7 @@ _BROKEN = frozenset(
         *("crashes", "unittest", "unittests", "pytest", "defect", "fault", "regression"),
     ]
 )
-_RUN = frozenset(["run", "execute", "check", "start", "which", "what", "why", "how", "do", "are"])
+_RUN = frozenset(["run", "execute", "check", "start", "show", "list", "report"])
 _TESTS = frozenset(["test", "tests", "testsuite", "suite", "unittest", "unittests", "pytest"])
 _QUESTION = frozenset(["which", "what", "why", "how", "do", "does", "are", "is", "did"])
 _WRITE = frozenset(["write", "add", "create", "generate", "document", "rename", "refactor"])

@@ -124,26 +124,25 @@ def checking() -> str:
     return "Applied. Now the project's own test command, to be sure."
 
 
-def repaired(findings: Findings, run: RunResult | None) -> str:
+def repaired(findings: Findings, run: RunResult) -> str:
     counts = findings.tests
-    passed = run.passed if run is not None and run.passed else counts.total
+    which = f"all {run.passed} tests" if run.all_pass else f"all {counts.total} that can run"
     return "\n\n".join(
         [
-            f"Repaired: all {passed} tests pass; {counts.failed} failed before.",
+            f"Repaired: {which} pass; {counts.failed} failed before.",
             _change(findings),
             _why(findings),
         ]
     )
 
 
-def partly(findings: Findings, run: RunResult | None) -> str:
-    left = run.failed if run is not None else findings.tests.failed - findings.fixed
+def partly(findings: Findings, run: RunResult) -> str:
     return "\n\n".join(
         [
             (
                 f"Partly repaired: {findings.fixed} of {findings.tests.failed} failing tests pass "
-                f"now, none broke, {left} still fail. No single edit mends them all; there is "
-                "probably more than one fault."
+                f"now, none broke, {run.failed} still fail. No single edit mends them all: there "
+                "is probably more than one fault."
             ),
             _change(findings),
             _why(findings),
@@ -266,8 +265,8 @@ def unstable(run: RunResult) -> str:
     )
 
 
-def undoing(run: RunResult | None) -> str:
-    left = f"{run.failed} tests fail" if run is not None and run.failed else "the tests fail"
+def undoing(run: RunResult) -> str:
+    left = f"{run.failed} tests fail" if run.failed else "the tests fail"
     return f"After the change {left} in the project's own run. Taking it back."
 
 

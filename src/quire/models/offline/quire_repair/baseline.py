@@ -65,7 +65,7 @@ def run_cases(
             whole = False
             index = left.pop(0)
             case = cases[index]
-            facts[index] = Fact(case.id, case.file, TIMEOUT, limit, 0.0, "", BLOCKS, ())
+            facts[index] = Fact(case.id, case.file, TIMEOUT, 0.0, limit, "", BLOCKS, ())
     return facts, whole
 
 

@@ -65,8 +65,9 @@ def compare(site: Site) -> Iterator[Proposal]:
             for side in (right, left):
                 if is_numeric(site.types(side)) and not isinstance(side, ast.Constant):
                     end = site.source.span(side)[1]
+                    prior = 2.3 if _ends_in_number(side) else 1.6
                     for text in (" - 1", " + 1"):
-                        yield Proposal(end, end, text, "off by one", 1.6)
+                        yield Proposal(end, end, text, "off by one", prior)
         left = right
 
 
@@ -319,6 +320,7 @@ def plus_minus(site: Site) -> Iterator[Proposal]:
     own = f"({site.src(node)})" if loose else site.src(node)
     near = 1.5 if isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)) else 1.8
     near += 0.2 if isinstance(site.parent, ast.BinOp) else 0.0
+    near += 0.7 if _ends_in_number(node) else 0.0
     for text in (f"{own} + 1", f"{own} - 1"):
         yield site.replace(text, "off by one", near)
     tight = site.atom(node) if isinstance(node, ast.BinOp) else own
@@ -330,6 +332,15 @@ def plus_minus(site: Site) -> Iterator[Proposal]:
         for word in ("max", "min"):
             yield site.replace(f"{word}({own}, {name})", "bound", 2.6, tight=True)
     yield site.replace(f"-{site.atom(node)}", "sign", 2.0)
+
+
+def _ends_in_number(node: ast.expr) -> bool:
+    """`n + 1`: changing the number says more than adding another one."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, (ast.Add, ast.Sub))
+        and isinstance(node.right, ast.Constant)
+    )
 
 
 def _is_place(site: Site) -> bool:
