@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,21 @@ def test_a_root_that_a_command_makes_a_symlink_lets_no_patch_out(
     _, outputs = play(place, script, *WRITE, "--add-dir", "build")
     assert ["outside of the project" in output for output in outputs] == [False, True, True]
     assert not list(outside.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["workspace-write", "danger-full-access"])
+def test_nobody_else_can_write_or_read_the_home_whatever_the_umask(
+    place: Place, tmp_path: Path, mode: str
+) -> None:
+    place.env |= {"OPENAI_API_KEY": "sk-secret-value", "QUIRE_HOME": str(tmp_path / "home")}
+    before = os.umask(0)
+    try:
+        with ResponsesServer([{"sh": "true"}, {"text": "Done."}]) as server:
+            url = f'openai_base_url="{server.url}"'
+            result = place.exec("-s", mode, "-c", url, "-m", "gpt-5.5", "go")
+    finally:
+        os.umask(before)
+    assert result.code == 0, result.err
+    found = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
+    assert len(found) > 5
+    assert [path for path in found if stat.S_IMODE(path.lstat().st_mode) & 0o077] == []

@@ -19,7 +19,7 @@ import errno
 import os
 import time
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
-from os.path import join
+from os.path import dirname, join
 from stat import S_ISDIR
 
 from msgspec import Struct
@@ -196,7 +196,8 @@ class _Record:
         self._known: set[str] = set()
         self._fd = -1
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            for path in (dirname(dirname(folder)), dirname(folder), folder):
+                os.makedirs(path, mode=0o700, exist_ok=True)  # The mode is the last one's alone.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             self._fd = os.open(self._path + ".new", flags, 0o600)
             flock(self._fd, LOCK_EX | LOCK_NB)

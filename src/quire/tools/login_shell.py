@@ -156,7 +156,8 @@ class LoginShell:
         if self._cache is None:
             return
         try:
-            os.makedirs(self._cache, mode=0o700, exist_ok=True)
+            for needed in (os.path.dirname(self._cache), self._cache):
+                os.makedirs(needed, mode=0o700, exist_ok=True)  # the mode is the last one's alone
             data = msgspec.json.encode(entry)
         except (OSError, UnicodeEncodeError):
             return  # a cache that cannot be kept costs time, nothing else

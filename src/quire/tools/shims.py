@@ -31,10 +31,11 @@ def shim_folder(home: str) -> str | None:
         pass
     draft = f"{path}.{os.getpid()}"
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        with open(draft, "w", encoding="utf-8") as file:
+        for needed in (home, folder):
+            os.makedirs(needed, mode=0o700, exist_ok=True)  # the mode is the last one's alone
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(draft, flags, 0o700), "w", encoding="utf-8") as file:
             file.write(wanted)
-        os.chmod(draft, 0o700)
         os.replace(draft, path)
     except OSError:
         return None
