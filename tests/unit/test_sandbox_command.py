@@ -73,6 +73,17 @@ def test_a_shell_obeys_exactly(shell: str, arguments: list[str], env: dict[str, 
     assert {"0", "1", "2"} <= set(fds) <= {"0", "1", "2", "3"}  # 3 lists the folder.
 
 
+@pytest.mark.parametrize("name", ["PLAIN", "BASH_FUNC_which%%", "with.dot"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_no_value_of_the_environment_becomes_an_argument(shell: str, name: str) -> None:
+    """Everybody on the machine can read the arguments of a process."""
+    env = {name: "x", "DATABASE_URL": "postgres://me:secret@db"}
+    orders = ShellWaiter(shell).orders(("true",), "/", env).decode()
+    told = [line for line in orders.split("\n") if "exec" in line or "env" in line]
+    assert not any("secret" in line for line in told if not line.startswith("export "))
+    assert ShellWaiter(shell).exact or "secret" not in orders
+
+
 def test_a_python_obeys_exactly(tmp_path: Path) -> None:
     env = {"A": "'\n'", "B.C": "$A", "PWD": "x"}
     argv = (sys.executable, "-I", "-c", SHOW, "a'b")

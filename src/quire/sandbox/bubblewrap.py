@@ -219,7 +219,9 @@ class BubblewrapLayer:
         return BubblewrapWaiting(child, streams, waiter, news, orders)
 
     def _waiter(self, tty: bool, network: bool) -> ShellWaiter | PythonWaiter:
-        return PythonWaiter(tty=tty, network=network) if tty or network else self._shell
+        if tty or network or not self._shell.exact:
+            return PythonWaiter(tty=tty, network=network)
+        return self._shell
 
     def _filter(self, network: bool, theirs: Opened) -> int:
         """The reading end of a pipe that holds the filter, which is far smaller than a pipe."""

@@ -21,17 +21,30 @@ MAX_ARGUMENT = 131_072
 
 _WAIT = f"printf '\\001' >&{NEWS}; . /proc/self/fd/{ORDERS}"
 _PYTHON_WAIT = "from quire.sandbox.keeper.child import wait; wait({}, tty={}, network={})"
+_CHUNK = 100_000
+_BECOME = """\
+import _signal, binascii, marshal, os
+text = "".join(os.environ[f"QUIRE_ORDERS_{number}"] for number in range(%d))
+argv, env = marshal.loads(binascii.a2b_base64(text))
+_signal.signal(13, 0)
+_signal.signal(25, 0)
+try:
+    os.execvpe(argv[0], argv, env)
+except OSError as exc:
+    os.write(2, f"{argv[0]}: {exc.strerror}\\n".encode())
+os._exit(126)"""
+# SIGPIPE and SIGXFSZ: Python ignores them.
 _SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS", "PWD", "OLDPWD"})
 
 
 class ShellWaiter:
-    """The shell that waits. dash adds nothing to the environment of what it starts; of any other
-    the environment is set by `env -i`."""
+    """The shell that waits. dash adds nothing to the environment of what it starts and exports
+    all names that are identifiers. With any other shell, or name, a Python comes in between: what
+    it is told, it is told by variables, since everybody on the machine can read arguments."""
 
     def __init__(self, shell: str | None = None) -> None:
         self._shell = shell or ("/bin/dash" if os.path.exists("/bin/dash") else "/bin/sh")
-        self._exact = os.path.basename(os.path.realpath(self._shell)) == "dash"
-        self._env = "/usr/bin/env" if os.path.exists("/usr/bin/env") else "/bin/env"
+        self.exact = os.path.basename(os.path.realpath(self._shell)) == "dash"
 
     @property
     def argv(self) -> list[str]:
@@ -41,17 +54,28 @@ class ShellWaiter:
     def orders(self, argv: tuple[str, ...], cwd: str, env: dict[str, str]) -> bytes:
         """The text that makes it become `argv` in `cwd` with exactly `env`."""
         lines = [f"exec {ORDERS}<&- {NEWS}>&- {NEWS_READER}<&-", f"cd {quote(cwd)} || exit 126"]
-        words = [quote(word) for word in argv]
-        pairs = [f"{name}={quote(value)}" for name, value in env.items()]
-        if self._exact and all(map(_plain, env)):
+        if self.exact and all(map(_plain, env)):
             lines.append("unset PWD OLDPWD")
-            if pairs:
-                lines.append("export " + " ".join(pairs))
         else:
-            pairs = [quote(f"{name}={value}") for name, value in env.items()]
-            words = [self._env, "-i", "--", *pairs, *words]
-        lines.append("exec " + " ".join(words))
+            argv, env = _through_python(argv, env)
+        if env:
+            pairs = [f"{name}={quote(value)}" for name, value in env.items()]
+            lines.append("export " + " ".join(pairs))
+        lines.append("exec " + " ".join(map(quote, argv)))
         return os.fsencode("\n".join(lines) + "\n")
+
+
+def _through_python(
+    argv: tuple[str, ...], env: dict[str, str]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What becomes `argv` with exactly `env`, although it is started with more or less."""
+    import marshal
+    from binascii import b2a_base64
+
+    text = b2a_base64(marshal.dumps((argv, env)), newline=False).decode()
+    chunks = [text[start : start + _CHUNK] for start in range(0, len(text), _CHUNK)]
+    told = {f"QUIRE_ORDERS_{number}": chunk for number, chunk in enumerate(chunks)}
+    return tuple(python(_BECOME % len(chunks))), python_env() | told
 
 
 class PythonWaiter:
