@@ -19,10 +19,10 @@ from quire.protocol.thread import TurnStatus
 from quire.testing.builders import turn_context
 from quire.testing.doubles import CountingIds, FixedClock, MemoryRollout
 
-META = SessionMeta(thread_id="thread-1", timestamp="2023-11-14T22:13:20.000Z", cwd="/work")
+META = SessionMeta(thread_id="thread-1", timestamp="2023-11-14T22:13:20.000Z", cwd="/project")
 SOURCES = ContextSources(
     base_instructions="You are under test.",
-    agents_md="# AGENTS.md instructions for /work\n\n<INSTRUCTIONS>\nBe kind.\n</INSTRUCTIONS>",
+    agents_md="# AGENTS.md instructions for /project\n\n<INSTRUCTIONS>\nBe kind.\n</INSTRUCTIONS>",
     current_date="2023-11-14",
     timezone="Etc/UTC",
 )

@@ -253,8 +253,8 @@ def test_changed_settings_are_appended_and_never_edit_the_prefix() -> None:
 def test_a_refused_command_is_told_to_the_model_and_not_run() -> None:
     from quire.core.ports import CommandAction
 
-    action = CommandAction("rm -f x", ("/bin/bash", "-lc", "rm -f x"), "/work")
-    escalation = CommandAction("ls", ("/bin/bash", "-lc", "ls"), "/work", escalated=True)
+    action = CommandAction("rm -f x", ("/bin/bash", "-lc", "rm -f x"), "/project")
+    escalation = CommandAction("ls", ("/bin/bash", "-lc", "ls"), "/project", escalated=True)
     tools = ScriptedTools({"rm": "ran", "up": "ran"}, actions={"rm": action, "up": escalation})
     model = ScriptedModel([[call("rm", {}), call("up", {})], [say("ok")]])
     run(model, tools)

@@ -81,7 +81,7 @@ def function_output(call_id: str, output: str) -> FunctionCallOutput:
 
 
 def turn_context(
-    cwd: str = "/work", *, model: str = "test-model", sandbox: SandboxPolicy | None = None
+    cwd: str = "/project", *, model: str = "test-model", sandbox: SandboxPolicy | None = None
 ) -> TurnContext:
     """Settings for a turn; use `msgspec.structs.replace` for the rarer ones."""
     return TurnContext(
