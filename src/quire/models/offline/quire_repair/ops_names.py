@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from .sites import Proposal, Site, alike, base_type, is_numeric, may_be
+from .sites import UNSURE, Proposal, Site, alike, base_type, is_numeric, may_be, may_be_number
 
 SISTERS = (
     ("append", "extend", "insert", "appendleft", "add"),
@@ -284,9 +284,10 @@ def subscript(site: Site) -> Iterator[Proposal]:
             text = f"{base}.get({key}, {default})"
             yield site.replace(text, "missing key", prior, tight=True)
     if not is_map:
-        if is_numeric(site.types(index)) and not isinstance(index, ast.Constant):
+        if may_be_number(site.types(index)) and not isinstance(index, ast.Constant):
+            unsure = 0.0 if site.types(index) else UNSURE
             for text, prior in ((f"{key} - 1", 1.4), (f"{key} + 1", 1.4), (f"-{key}", 2.2)):
-                yield site.replace(f"{base}[{text}]", "index", prior, tight=True)
+                yield site.replace(f"{base}[{text}]", "index", prior + unsure, tight=True)
         elif key in ("0", "-1"):
             other = "-1" if key == "0" else "0"
             yield site.replace(f"{base}[{other}]", "index", 1.4, tight=True)

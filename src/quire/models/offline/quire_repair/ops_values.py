@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from .sites import Proposal, Site, base_type, is_numeric
+from .sites import UNSURE, Proposal, Site, base_type, is_numeric, may_be_number
 
 COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[tuple[str, float], ...]]] = {
     ast.Lt: ("<", (("<=", 1.0), (">", 1.5), (">=", 1.6), ("!=", 2.2), ("==", 2.4))),
@@ -314,13 +314,17 @@ def plus_minus(site: Site) -> Iterator[Proposal]:
     if not isinstance(node, ast.expr) or isinstance(node, ast.Constant) or not _is_place(site):
         return
     types = site.types()
-    if not is_numeric(types) or types == ("bool",):
+    if not may_be_number(types) or types == ("bool",):
         return
     loose = isinstance(node, (ast.IfExp, ast.BoolOp, ast.Compare, ast.Lambda))
     own = f"({site.src(node)})" if loose else site.src(node)
     near = 1.5 if isinstance(node, (ast.Name, ast.Call, ast.BinOp, ast.Subscript)) else 1.8
     near += 0.2 if isinstance(site.parent, ast.BinOp) else 0.0
     near += 0.7 if _ends_in_number(node) else 0.0
+    if not types:
+        for text in (f"{own} + 1", f"{own} - 1"):
+            yield site.replace(text, "off by one", near + UNSURE)
+        return
     for text in (f"{own} + 1", f"{own} - 1"):
         yield site.replace(text, "off by one", near)
     tight = site.atom(node) if isinstance(node, ast.BinOp) else own

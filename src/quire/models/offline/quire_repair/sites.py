@@ -20,6 +20,9 @@ ATOMS = (
 )
 NUMBERS = frozenset(["int", "float", "bool", "Decimal", "Fraction", "complex"])
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+UNSURE = 0.6
+"""What an edit costs more when the types that it needs were never seen."""
+
 DONOR_SIZE = 40
 """Longest expression, in characters, that is tried elsewhere."""
 
@@ -368,6 +371,11 @@ def alike(a: Types, b: Types) -> bool | None:
 
 def is_numeric(types: Types) -> bool:
     return bool(types) and all(t in NUMBERS for t in types)
+
+
+def may_be_number(types: Types) -> bool:
+    """True for numbers, and for what was never seen."""
+    return not types or is_numeric(types)
 
 
 def may_be(types: Types, *names: str) -> bool:
