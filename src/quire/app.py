@@ -304,7 +304,7 @@ class Opener:
                 exclude=policy.exclude,
                 include_only=policy.include_only,
                 set=policy.set,
-                model_keys=key_variables(self._app.choice.provider),
+                model_keys=key_variables(self._app.choice.provider, config),
                 allow_login=config.allow_login_shell,
             ),
             self._setup.env,
@@ -409,12 +409,13 @@ class Opener:
         return Opened(thread, info, context, base or self._sources.base_instructions)
 
 
-def key_variables(provider: ProviderConfig | None) -> tuple[str, ...]:
-    """The variables that hold what only the model's endpoint may see."""
-    if provider is None:
-        return KEY_VARIABLES
-    own = (provider.env_key, *provider.env_http_headers.values())
-    return (*KEY_VARIABLES, *(name for name in own if name))
+def key_variables(provider: ProviderConfig | None, config: Config) -> tuple[str, ...]:
+    """The variables that hold what only an endpoint may see, be it chosen or only configured."""
+    names = [*KEY_VARIABLES]
+    for one in (provider, *config.model_providers.values()):
+        if one is not None:
+            names += [name for name in (one.env_key, *one.env_http_headers.values()) if name]
+    return tuple(names)
 
 
 def read_text(path: str, key: str) -> str:

@@ -61,3 +61,27 @@ def test_nobody_else_can_write_or_read_the_home_whatever_the_umask(
     found = [tmp_path / "home", *(tmp_path / "home").rglob("*")]
     assert len(found) > 5
     assert [path for path in found if stat.S_IMODE(path.lstat().st_mode) & 0o077] == []
+
+
+def test_commands_see_no_key_of_any_provider(place: Place) -> None:
+    more = '[model_providers.b]\nbase_url = "http://b"\nenv_key = "B_CRED"\n'
+    more += 'env_http_headers = { X-Team = "B_TEAM" }\n'
+    place.env |= {"B_CRED": "secret", "B_TEAM": "secret", "GH_TOKEN": "secret"}
+    with ResponsesServer([{"sh": "env"}, {"text": "Done."}]) as server:
+        place.configure(server, more)
+        result = place.exec("go")
+    (command,) = result.items("command_execution")
+    assert "PATH=" in command["aggregated_output"]
+    assert "secret" not in command["aggregated_output"]
+
+
+def test_arguments_that_no_system_takes_end_no_turn(place: Place) -> None:
+    script = [
+        {"call": "exec_command", "args": {"cmd": "true", "workdir": "a\0b"}},
+        {"call": "exec_command", "args": {"cmd": "true", "shell": "a\0b"}},
+        {"call": "view_image", "args": {"path": "a\0b"}},
+        add("a\0b"),
+    ]
+    _, outputs = play(place, script, *WRITE)
+    assert len(outputs) == 4
+    assert not any("Exit code: 0" in output for output in outputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from quire.protocol.events import ItemStarted, LiveEvent
 from quire.protocol.items import FunctionCall
 from quire.protocol.policy import TurnContext
 from quire.protocol.thread import CommandExecutionItem, ThreadItem
+from quire.sandbox.linux import LinuxSandbox
 from quire.testing.builders import call, turn_context
 from quire.testing.fake_sandbox import FakeSandbox, Run
 from quire.tools.exec_command import ExecCommand
@@ -182,6 +184,51 @@ def test_too_many_commands_at_once(cwd: str) -> None:
         await bench.sessions.aclose()
 
     asyncio.run(body())
+
+
+def test_calls_that_come_all_at_once_do_not_pass_the_limit(cwd: str) -> None:
+    async def body() -> None:
+        bench = Bench(cwd, {"sleep": Run(hold=True), "true": "x"})
+        short = [bench.told("exec_command", cmd="true") for _ in range(300)]
+        assert len(await asyncio.gather(*short)) == 300
+        calls = [bench.told("exec_command", cmd="sleep", yield_time_ms=1) for _ in range(90)]
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        assert sum(isinstance(one, str) for one in done) == 64
+        refused = {str(one) for one in done if isinstance(one, ToolError)}
+        assert len(refused) == 1 and "64 commands are running" in refused.pop()
+        await bench.sessions.aclose()
+
+    asyncio.run(body())
+
+
+def test_a_command_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
+    async def body() -> None:
+        sandbox = LinuxSandbox(str(tmp_path / "home"))
+        bench = Bench(str(tmp_path), {})
+        sessions = Sessions(sandbox)
+        command = ExecCommand(sessions, PlainShell())
+        write = WriteStdin(sessions, 300_000, write_seconds=0.2)
+        args = {"cmd": "stty raw -echo; sleep 60", "tty": True, "yield_time_ms": 250}
+        started = command.prepare(call("exec_command", args, "c"), bench.ctx.turn)
+        found = re.search(r"session ID (\d+)", str((await started.run(bench.ctx)).content))
+        assert found is not None
+        args = {"session_id": int(found[1]), "chars": "x" * 1_000_000}
+        with pytest.raises(ToolError, match="does not read its input"):
+            await write.prepare(call("write_stdin", args, "d"), bench.ctx.turn).run(bench.ctx)
+        await sessions.aclose()
+        await sandbox.aclose()
+
+    asyncio.run(body())
+
+
+def test_a_folder_that_no_system_has(cwd: str) -> None:
+    bench = Bench(cwd, {})
+    patch = "apply_patch <<'E'\n*** Begin Patch\n*** Add File: f\n+x\n*** End Patch\nE"
+    for cmd in ("true", patch):
+        with pytest.raises(ToolError, match="nul byte"):
+            bench.prepare(call("exec_command", {"cmd": cmd, "workdir": "a\0b"}, "c"))
+    with pytest.raises(ToolError, match="is invalid"):
+        bench.prepare(call("exec_command", {"cmd": f"cd 'a\0b' && {patch}"}, "c"))
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ class ExecCommand:
         arguments = decode_arguments(ExecArguments, call.arguments)
         workdir = os.path.join(ctx.cwd, arguments.workdir or "")
         workdir = os.path.normpath(workdir) if arguments.workdir else ctx.cwd
+        if "\0" in workdir:
+            raise ToolError(create_process_error(f"{_START_FAILED}nul byte found in workdir"))
         if not arguments.escalated:
             patch = intercept(call.call_id, arguments.cmd, workdir, ctx)
             if patch is not None:

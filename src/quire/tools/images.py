@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 from quire.core.errors import ToolError
 from quire.protocol.items import InputImage
@@ -17,14 +19,21 @@ def read_image(path: str) -> InputImage:
     device or a pipe cannot hang the caller."""
     from quire.tools.image_check import media_type
 
-    if not os.path.isfile(path):
-        os.stat(path)
-        raise IsADirectoryError(21, os.strerror(21), path)
-    with open(path, "rb") as file:
-        data = file.read(MAX_IMAGE_BYTES + 1)
+    # Looked at first: opening alone can wake a device. What is opened may be another file.
+    _require_file(os.stat(path), path)
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        _require_file(status, path)
+        data = file.read(min(status.st_size, MAX_IMAGE_BYTES + 1))
     kind = media_type(data)
     if kind is None or len(data) > MAX_IMAGE_BYTES:
         raise ToolError(UNPROCESSABLE)
     from base64 import b64encode
 
     return InputImage(f"data:{kind};base64,{b64encode(data).decode('ascii')}", "original")
+
+
+def _require_file(status: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)

@@ -255,13 +255,13 @@ class _Step:
 
 def _absolute(cwd: str, path: str) -> str:
     """`..` is resolved in the text, not on the disk; `~` means nothing."""
+    joined = os.path.normpath(os.path.join(cwd, path))
     try:
-        usable = b"\0" not in os.fsencode(path)
+        usable = b"\0" not in os.fsencode(joined)
     except UnicodeEncodeError:
         usable = False
     if not usable:
         raise ApplyError(f"'{path}' is invalid on '{sys.platform}'")
-    joined = os.path.normpath(os.path.join(cwd, path))
     return joined[1:] if joined.startswith("//") else joined
 
 

@@ -18,6 +18,7 @@ DRAIN_SECONDS = 0.05
 """How long output may still come after a command's own process ended."""
 FIRST_PREWARM_SECONDS = 0.05
 MAX_SESSIONS = 64
+_MAX_STARTING = 8
 
 
 class Session:
@@ -97,6 +98,9 @@ class Sessions:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._sessions: dict[int, Session] = {}
+        # Calls of one response come all at once: those that wait here do not count yet.
+        self._gate = asyncio.Semaphore(_MAX_STARTING)
+        self._starting = 0
         self._started = False
         self._timer: asyncio.TimerHandle | None = None
         # Random, so that an id from before a resume does not name another command.
@@ -104,12 +108,17 @@ class Sessions:
 
     async def start(self, spec: SpawnSpec, item: CommandExecutionItem, ctx: ToolContext) -> Session:
         """Start a command. Raises `ToolError` when it cannot be started."""
-        if len(self._sessions) >= MAX_SESSIONS:
-            raise ToolError(
-                f"exec_command failed: {MAX_SESSIONS} commands are running already; wait for one "
-                "to end, or end it"
-            )
-        process = await self._sandbox.spawn(spec)
+        async with self._gate:
+            if len(self._sessions) + self._starting >= MAX_SESSIONS:
+                raise ToolError(
+                    f"exec_command failed: {MAX_SESSIONS} commands are running already; wait for "
+                    "one to end, or end it"
+                )
+            self._starting += 1
+            try:
+                process = await self._sandbox.spawn(spec)
+            finally:
+                self._starting -= 1
         self._prepare_next(spec, ctx)
         self._next_id += 1
         session = Session(self._next_id, process, item, ctx, spec.tty)
