@@ -320,7 +320,7 @@ class Opener:
 
         config, choice = self._config, self._app.choice
         tools: list[Tool] = [
-            ExecCommand(sessions, shell),
+            ExecCommand(sessions, shell, allow_login=config.allow_login_shell),
             WriteStdin(sessions, config.background_terminal_max_timeout),
             ApplyPatch(choice.info.patch_tool),
         ]

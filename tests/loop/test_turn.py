@@ -138,6 +138,23 @@ def test_an_unknown_item_is_kept_and_does_not_continue_the_loop() -> None:
     assert end_of(world).status == "completed"
 
 
+def test_a_call_of_the_old_shell_tool_is_answered() -> None:
+    item = {"type": "local_shell_call", "id": "x", "call_id": "c1", "status": "completed"}
+    model = ScriptedModel([[raw(item)], [say("done")]])
+    world = run(model)
+    assert outputs(model.prompts[1]) == [("c1", "unsupported call: local_shell")]
+    assert_legal(world.thread.state.prompt)
+
+
+@pytest.mark.parametrize("kind", ["function_call", "custom_tool_call"])
+def test_a_call_that_cannot_be_answered_fails_the_turn_and_stays_out(kind: str) -> None:
+    world = run(ScriptedModel([[raw({"type": kind, "id": "x", "name": "t"})]]))
+    end = end_of(world)
+    assert end.error is not None
+    assert end.error.message == f"malformed answer: a {kind} without a call_id"
+    assert all(kind.encode() not in bytes(item) for item in world.thread.state.prompt)
+
+
 def test_a_model_error_fails_the_turn_with_its_code() -> None:
     failure = ModelError("401 Unauthorized: check KEY", "unauthorized", 401)
     world = run(ScriptedModel([[error(failure)]]))

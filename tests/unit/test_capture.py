@@ -76,3 +76,38 @@ def test_characters_are_never_cut_in_half(text: str, tokens: int) -> None:
 
 def test_invalid_utf8_and_nul_are_shown_byte_by_byte() -> None:
     assert captured(b"a\xffb\x00c").text() == "a\ufffdb\x00c"
+
+
+def test_the_budget_is_for_the_text_that_is_told() -> None:
+    """The numbers are Codex 0.169's for `head -c 3000 /dev/zero | tr '\\0' '\\377'`."""
+    text, original = excerpt(captured(b"\xff" * 3000, limit=1 << 20), 50)
+    odd = "\ufffd" * 33
+    assert original == 750
+    assert text == (
+        "Warning: truncated output (original token count: 2250)\nTotal output lines: 1\n\n"
+        f"{odd}…2200 tokens truncated…{odd}"
+    )
+
+
+def test_a_budget_of_nothing() -> None:
+    text, _ = excerpt(captured(b"hi\n"), 0)
+    assert text == (
+        "Warning: truncated output (original token count: 1)\nTotal output lines: 1\n\n"
+        "…1 tokens truncated…"
+    )
+
+
+def test_what_was_left_out_counts_as_told() -> None:
+    """Codex 0.169: 2,000,000 bytes and a last line, of which 1 MiB and a mark are kept."""
+    data = b"x" * 2_000_000 + b"END\n"
+    text, original = excerpt(captured(data, limit=1 << 20), 50)
+    assert original == 500_001
+    assert "…262102 tokens truncated…" in text
+    whole, _ = excerpt(captured(data, limit=1 << 20), 400_000)
+    assert whole == captured(data, limit=1 << 20).text()
+    assert "x\n... 951428 bytes omitted ...\nx" in whole
+
+
+def test_lines_end_with_a_line_feed() -> None:
+    text, _ = excerpt(captured(b"a\rb\x0bc\x0c\x1cd\n" * 100, limit=1 << 20), 30)
+    assert "Total output lines: 100\n" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from quire.core.errors import ToolError
-from quire.core.ports import Invocation, ToolContext
+from quire.core.ports import CommandAction, Invocation, ToolContext
 from quire.protocol.events import ItemStarted, LiveEvent
 from quire.protocol.items import FunctionCall
 from quire.protocol.policy import TurnContext
@@ -17,7 +17,7 @@ from quire.protocol.thread import CommandExecutionItem, ThreadItem
 from quire.sandbox.linux import LinuxSandbox
 from quire.testing.builders import call, turn_context
 from quire.testing.fake_sandbox import FakeSandbox, Run
-from quire.tools.exec_command import ExecCommand
+from quire.tools.exec_command import ExecCommand, find_shell
 from quire.tools.sessions import Sessions
 from quire.tools.write_stdin import WriteStdin
 
@@ -242,3 +242,85 @@ def test_malformed_arguments(cwd: str, arguments: str, message: str) -> None:
     with pytest.raises(ToolError) as caught:
         Bench(cwd, {}).prepare(call("exec_command", arguments))
     assert str(caught.value) == message
+
+
+SHELLS = [
+    (None, "/usr/local/bin/zsh", "/usr/local/bin/zsh"),
+    ("zsh", "/usr/local/bin/zsh", "/usr/local/bin/zsh"),
+    ("/no/such/zsh", "/usr/local/bin/zsh", "/usr/local/bin/zsh"),
+    ("bash", "/bin/zsh", "PATH/bash"),
+    ("/other/bash", "/bin/zsh", "PATH/bash"),
+    ("sh", "/bin/zsh", "/bin/sh"),
+    ("/usr/bin/fish", "/bin/bash", "/bin/sh"),
+    ("python3", "/bin/bash", "/bin/sh"),
+    ("", "/bin/bash", "/bin/sh"),
+]
+
+
+@pytest.mark.parametrize(("named", "default", "found"), SHELLS)
+def test_a_shell_is_found_by_its_name(
+    named: str | None,
+    default: str,
+    found: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", f"relative:{tmp_path}")
+    (tmp_path / "bash").touch(0o755)
+    (tmp_path / "sh").touch(0o644)
+    assert find_shell(named, default) == found.replace("PATH", str(tmp_path))
+
+
+def test_a_login_shell_that_is_switched_off(cwd: str) -> None:
+    bench = Bench(cwd, {})
+    bench.exec = ExecCommand(bench.sessions, PlainShell(), allow_login=False)
+    assert argv_of(bench, cmd="ls") == ("/bin/bash", "-c", "ls")
+    assert argv_of(bench, cmd="ls", login=False) == ("/bin/bash", "-c", "ls")
+    with pytest.raises(ToolError) as caught:
+        argv_of(bench, cmd="ls", login=True)
+    told = "login shell is disabled by config; omit `login` or set it to false."
+    assert str(caught.value) == told
+
+
+def argv_of(bench: Bench, **args: object) -> tuple[str, ...]:
+    action = bench.prepare(call("exec_command", args)).action
+    assert isinstance(action, CommandAction)
+    return action.argv
+
+
+async def start(bench: Bench, **args: object) -> int:
+    text = await bench.told("exec_command", yield_time_ms=1, **args)
+    return int(text.split("session ID ")[1].split()[0])
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_typing_into_a_command_that_ended_tells_its_end(cwd: str, tty: bool) -> None:
+    async def body() -> None:
+        bench = Bench(cwd, {"job": Run((b"done\n",), exit_code=4, hold=True)})
+        session = await start(bench, cmd="job", tty=tty)
+        bench.sandbox.processes[0].finish(4)
+        await asyncio.sleep(0.1)
+        text = await bench.told("write_stdin", session_id=session, chars="x")
+        assert "Process exited with code 4" in text
+
+    asyncio.run(body())
+
+
+def test_ctrl_c_ends_a_command_without_a_terminal(cwd: str) -> None:
+    async def body() -> None:
+        bench = Bench(cwd, {"job": Run(hold=True)})
+        session = await start(bench, cmd="job")
+        text = await bench.told("write_stdin", session_id=session, chars="\x03")
+        assert "Process exited with code 137" in text
+        assert bench.sandbox.processes[0].killed
+
+    asyncio.run(body())
+
+
+def test_a_budget_of_nothing_is_kept(cwd: str) -> None:
+    async def body() -> None:
+        bench = Bench(cwd, {"ls": "a\n"})
+        text = await bench.told("exec_command", cmd="ls", max_output_tokens=0)
+        assert text.endswith("Total output lines: 1\n\n…1 tokens truncated…")
+
+    asyncio.run(body())

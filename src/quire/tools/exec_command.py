@@ -26,6 +26,7 @@ from quire.tools.spec import function_spec
 
 MIN_YIELD_MS, MAX_YIELD_MS, DEFAULT_YIELD_MS = 250, 30_000, 10_000
 FALLBACK_SHELL = "/bin/sh"
+NO_LOGIN = "login shell is disabled by config; omit `login` or set it to false."
 _START_FAILED = "Failed to create unified exec process: "
 _PARAMETERS = b"""{"type":"object","properties":{\
 "cmd":{"type":"string","description":"Shell command to run."},\
@@ -97,14 +98,16 @@ def find_shell(named: str | None, default: str) -> str:
 
 
 class ExecCommand:
-    """The tool. Its sessions are shared with `write_stdin`."""
+    """The tool. Its sessions are shared with `write_stdin`; `allow_login` is `allow_login_shell`
+    of the configuration."""
 
     name = "exec_command"
     parallel = True
 
-    def __init__(self, sessions: Sessions, shell: Shell) -> None:
+    def __init__(self, sessions: Sessions, shell: Shell, *, allow_login: bool = True) -> None:
         self._sessions = sessions
         self._shell = shell
+        self._allow_login = allow_login
 
     def spec(self) -> bytes:
         return function_spec(self.name, load_description(self.name), _PARAMETERS)
@@ -113,6 +116,8 @@ class ExecCommand:
         if not isinstance(call, FunctionCall):
             raise ToolError(f"unsupported custom tool call: {self.name}")
         arguments = decode_arguments(ExecArguments, call.arguments)
+        if arguments.login and not self._allow_login:
+            raise ToolError(NO_LOGIN)
         workdir = os.path.join(ctx.cwd, arguments.workdir or "")
         workdir = os.path.normpath(workdir) if arguments.workdir else ctx.cwd
         if "\0" in workdir:
@@ -121,7 +126,10 @@ class ExecCommand:
             patch = intercept(call.call_id, arguments.cmd, workdir, ctx)
             if patch is not None:
                 return patch
-        return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, workdir, ctx)
+        login = self._allow_login if arguments.login is None else arguments.login
+        shell = find_shell(arguments.shell, ctx.shell)
+        argv = (shell, "-lc" if login else "-c", arguments.cmd)
+        return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, workdir, argv)
 
 
 class ExecInvocation:
@@ -134,15 +142,14 @@ class ExecInvocation:
         call_id: str,
         arguments: ExecArguments,
         workdir: str,
-        ctx: TurnContext,
+        argv: tuple[str, ...],
     ) -> None:
         self._sessions = sessions
         self._shell = shell
         self._call_id = call_id
         self._arguments = arguments
         self._workdir = workdir
-        flag = "-c" if arguments.login is False else "-lc"
-        self._argv = (find_shell(arguments.shell, ctx.shell), flag, arguments.cmd)
+        self._argv = argv
 
     @property
     def action(self) -> CommandAction:
@@ -182,7 +189,7 @@ class ExecInvocation:
             tty=self._arguments.tty,
         )
         try:
-            if "\0" in self._arguments.cmd or "\0" in self._workdir:
+            if "\0" in self._arguments.cmd:
                 raise ToolError(f"{_START_FAILED}nul byte found in provided data")
             os.stat(os.path.join(self._workdir, "."))
             return await self._sessions.start(spec, item, ctx)
