@@ -146,6 +146,24 @@ def test_secrets_are_taken_out_of_texts() -> None:
     assert Redactor(secrets).clean(text) == "1 *** *** *** *** *** task-one"
 
 
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("cut: KEY-abcdefgh-01", "cut: ***"),
+        ("cut: KEY-abcdX", "cut: ***X"),
+        ("key-ABCDEFGH-0123456789", "***"),
+        ("KEY-abcdefgh-0123456789KEY-abcdefgh-0123", "******"),
+        ("KEY-abc", "KEY-abc"),
+        ("\u0130 KEY-abcdefgh-0123456789 x", "\u0130 *** x"),
+        ("a SHORTS b", "a *** b"),
+        ("short", "short"),
+    ],
+)
+def test_a_beginning_of_a_secret_is_masked_in_any_case(text: str, clean: str) -> None:
+    """A server that echoes a key may cut it, or fold its case."""
+    assert Redactor(["KEY-abcdefgh-0123456789", "shorts"]).clean(text) == clean
+
+
 # --- the commands ----------------------------------------------------------------------------
 
 

@@ -164,6 +164,26 @@ def test_text_that_is_no_utf8_never_reaches_a_model(tmp_path: Path, damage: byte
     assert len(thread.warnings) == 1
 
 
+@pytest.mark.parametrize("depth", [*range(900, 1000, 9), 100_000])
+def test_a_line_nested_without_end_is_left_out(tmp_path: Path, depth: int) -> None:
+    """A model can send what is just not too deep when it comes."""
+    item = b'{"type":"message","role":"user","content":[],"x":' + b"[" * depth + b"]" * depth + b"}"
+    line = b'{"timestamp":"2026-11-20T10:16:07.414Z","type":"response_item","payload":' + item
+    thread = stored(tmp_path, *written([META, message("one")]), line + b"}\n")
+    assert any(isinstance(record, ItemAdded) for record in thread.records)
+    assert len(thread.warnings) <= 1
+    if depth == 100_000:
+        assert "nested too deeply" in "".join(thread.warnings)
+
+
+@pytest.mark.parametrize("target", ["pipe", "/dev/zero"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, target: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "rollout.jsonl").symlink_to(target)
+    with pytest.raises(RolloutError, match="Not a regular file"):
+        load(str(tmp_path / "rollout.jsonl"))
+
+
 def test_a_damaged_call_takes_its_output_along(tmp_path: Path) -> None:
     lines = written([META, call("c1"), output("c1"), call("c2"), output("c2")])
     thread = stored(tmp_path, lines[0], b"\0" * 80 + b"\n", *lines[2:])

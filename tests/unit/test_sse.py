@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -120,3 +121,18 @@ def test_a_large_event_in_small_pieces_costs_linear_time() -> None:
     (event,) = parser.feed(b"\n\n")
     assert len(event) == 20 * 1024 * 1024
     assert time.process_time() - start < 1.0
+
+
+def test_an_event_that_drips_in_costs_its_own_size() -> None:
+    """Pieces are copied: kept as they were received, each would keep a page of memory."""
+    parser = SseParser()
+    tracemalloc.start()
+    try:
+        for number in range(50_000):
+            parser.feed(b"%02d" % (number % 100))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 250_000
+    with pytest.raises(EventTooLarge):
+        SseParser(limit=10).feed(b"data: 12345")

@@ -18,6 +18,7 @@ from quire.models.provider import ProviderConfig
 KEY_VARIABLES = ("QUIRE_API_KEY", "CODEX_API_KEY", "OPENAI_API_KEY")
 _MASK = "***"
 _SHORTEST_SECRET = 6  # shorter values would mask half of every text
+_TELLING = 8  # so much of a secret is not shown either
 
 
 class Key:
@@ -127,14 +128,37 @@ class Redactor:
         self._secrets = sorted(found, key=len, reverse=True)
 
     def clean(self, text: str) -> str:
-        """`text` with every secret replaced, and with every word that looks like an API key."""
+        """`text` with every secret replaced, and with every word that looks like an API key. A
+        text may have been cut within a secret, or changed in case: its beginning is enough."""
         for secret in self._secrets:
-            text = text.replace(secret, _MASK)
+            text = _masked(text, secret)
         if "sk-" in text:
             import re
 
             text = re.sub(r"\bsk-[\w*.-]{8,}", _MASK, text)
         return text
+
+
+def _masked(text: str, secret: str) -> str:
+    """`text` without `secret`, and without a beginning of a long one, in any case of letters."""
+    lower = text.lower()
+    if len(lower) == len(text):
+        secret = secret.lower()
+    else:  # Some capitals become two letters; then places in the two would differ.
+        lower = text
+    head = secret[:_TELLING] if len(secret) >= 2 * _TELLING else secret
+    parts: list[str] = []
+    start = 0
+    while (found := lower.find(head, start)) >= 0:
+        parts += (text[start:found], _MASK)
+        start = found + _agreed(lower[found : found + len(secret)], secret)
+    return "".join((*parts, text[start:]))
+
+
+def _agreed(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def secrets_of(provider: ProviderConfig, key: Key | None, env: Mapping[str, str]) -> list[str]:

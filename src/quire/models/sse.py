@@ -23,8 +23,9 @@ class SseParser:
     def __init__(self, limit: int = MAX_EVENT) -> None:
         """`limit` is the largest event accepted, in bytes of its raw form."""
         self._limit = limit
-        self._pending: list[bytes] = []  # pieces of the event that is not complete yet
-        self._pending_size = 0
+        # The event that is not complete yet. Not a list of pieces: a piece of one byte keeps the
+        # page that it was received into.
+        self._pending = bytearray()
         self._after_cr = False
         self._first = True
 
@@ -37,9 +38,10 @@ class SseParser:
         if not self._ends_event(data):
             self._keep(data)
             return []
-        blocks = (b"".join((*self._pending, data)) if self._pending else data).split(b"\n\n")
-        self._pending.clear()
-        self._pending_size = 0
+        if self._pending:
+            data = bytes(self._pending) + data
+            self._pending = bytearray()
+        blocks = data.split(b"\n\n")
         rest = blocks.pop()
         if rest:
             self._keep(rest)
@@ -48,9 +50,8 @@ class SseParser:
     def finish(self) -> bytes | None:
         """The data of a last event whose closing blank line is missing, if there is any. The
         format says to drop it; a caller that can tell whole data from cut data may use it."""
-        block = b"".join(self._pending)
-        self._pending.clear()
-        found = self._read([block])
+        found = self._read([bytes(self._pending)])
+        self._pending = bytearray()
         return found[0] if found else None
 
     def _with_lf(self, data: bytes) -> bytes:
@@ -67,12 +68,11 @@ class SseParser:
     def _ends_event(self, data: bytes) -> bool:
         if b"\n\n" in data:
             return True
-        return data.startswith(b"\n") and bool(self._pending) and self._pending[-1].endswith(b"\n")
+        return data.startswith(b"\n") and self._pending.endswith(b"\n")
 
     def _keep(self, piece: bytes) -> None:
-        self._pending.append(piece)
-        self._pending_size += len(piece)
-        if self._pending_size > self._limit:
+        self._pending += piece
+        if len(self._pending) > self._limit:
             raise EventTooLarge(f"an event is longer than {self._limit} bytes")
 
     def _read(self, blocks: list[bytes]) -> list[bytes]:

@@ -74,7 +74,7 @@ class ThreadLines:
         try:
             line = _parsed(data)
             meta = meta_of(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise problem from exc
         if number != 1 or line.type != "session_meta" or not is_thread_id(meta.id):
             raise problem
@@ -124,7 +124,10 @@ class ThreadLines:
 def _parsed(data: bytes) -> Line:
     """Raises `msgspec.DecodeError` or `UnicodeDecodeError`: texts that are passed on unread are
     checked here to be UTF-8."""
-    line = parse(data)
+    try:
+        line = parse(data)
+    except RecursionError:
+        raise msgspec.DecodeError("it is nested too deeply") from None
     if not data.isascii():
         data.decode()
     return line

@@ -13,8 +13,10 @@ from msgspec import Struct
 from quire.core.errors import UsageError
 from quire.rollout.ids import created_at
 from quire.rollout.paths import ARCHIVED, SESSIONS, is_thread_id, thread_id_of
+from quire.rollout.scan import open_log
 
 _BLOCK = 1 << 16
+_MAX_FIRST_LINE = 64 << 20
 
 
 class _Where(Struct, frozen=True):
@@ -113,11 +115,11 @@ def _cwd(path: str) -> str | None:
     """The folder that a thread was started in; None for a file whose first line cannot be read."""
     try:
         first = msgspec.json.decode(_first_line(path), type=_FirstLine)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return first.payload.cwd if first.type == "session_meta" else None
 
 
 def _first_line(path: str) -> bytes:
-    with open(path, "rb", buffering=_BLOCK) as file:
-        return file.readline()
+    with open(open_log(path), "rb", buffering=_BLOCK) as file:
+        return file.readline(_MAX_FIRST_LINE)

@@ -89,7 +89,7 @@ class _Reader:
     def _record(self, stored: StoredLine) -> Record | None:
         try:
             record = record_of(stored.line, items=self._items)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, RecursionError) as exc:
             self._lines.leave_out(stored.path, stored.number, f"its item cannot be read: {exc}")
             return None
         if isinstance(record, ItemAdded):

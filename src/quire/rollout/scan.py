@@ -7,7 +7,9 @@ of its history and not of its file.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 
 from quire.core.errors import RolloutError
@@ -42,7 +44,7 @@ class Scan:
         """Yield (line number from 1, line without its newline) of each wanted line.
         Raises `RolloutError` when the file cannot be read."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = open_log(self.path)
             try:
                 yield from self._lines(fd)
             finally:
@@ -75,6 +77,17 @@ class Scan:
         _, found, rest = head.partition(_ORDINAL)
         digits = rest.partition(b",")[0]
         return int(digits) if found and digits.isdigit() else None
+
+
+def open_log(path: str) -> int:
+    """A descriptor to read the regular file at `path`. Never waits. Raises `OSError`."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    mode = os.fstat(fd).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(fd)
+        words = os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "Not a regular file"
+        raise OSError(errno.EISDIR, words, path)
+    return fd
 
 
 def unreadable(path: str, exc: OSError) -> RolloutError:
