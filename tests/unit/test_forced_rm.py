@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,50 @@ FORCED = [
     "busybox rm -f x",
     "watch 'rm -f x'",
     "if true; then rm -f x",
+    "rm <x -f y",
+    "rm >log -f x",
+    "rm <<E -f x\nhi\nE",
+    "coproc rm -f x",
+    "coproc z { rm -f x; }",
+    "x=rm; $x -f y",
+    "x='rm -f'; $x y",
+    "a=-f b=x; rm $a $b",
+    'export X=rm; "$X" -f y',
+    "${x:-rm} -f y",
+    "rm ${a:--f} x",
+    "$(which rm) -f x",
+    "`which rm` -f x",
+    '"$(command -v rm)" -f x',
+    "rm $(echo -f) x",
+    "rm {-f,x}",
+    "{rm,-f,x}",
+    "alias z='rm -f'; z x",
+    "alias rm='rm -f'; rm x",
+    "echo 'rm -f x' | sh",
+    "printf '%s\\n' 'rm -f x' | sh",
+    "{ echo rm -f x; } | tee log | bash -s",
+    "echo -f x | xargs rm",
+    "bash <(echo 'rm -f x')",
+    "source <(printf 'rm -f x')",
+    ". /dev/stdin <<< 'rm -f x' ",
+    "cat <<E\n`rm -f x`\nE",
+    "env -S'rm -f x' ",
+    "env --split-string='rm -f x' ",
+    "env env env env env env env env env rm -f x",
+    "sudo -u sh rm -f x",
+    "flock l rm -f x",
+    "flock l -c 'rm -f x' ",
+    "su root -c 'rm -f x' ",
+    "taskset 1 rm -f x",
+    "mksh -c 'rm -f x' ",
+    "eval -- 'rm -f x' ",
+    "trap -- 'rm -f x' EXIT",
+    "bash -c 'rm \"$@\"' _ -f x",
+    "sh -c '\"$@\"' _ rm -f x",
+    "sh -c '$0 -f x' rm",
+    "find . -exec find {} -exec rm -f x \\; \\;",
+    "$($($($($(rm -f x)))))",
+    "(((rm -f x)))",
 ]
 FREE = [
     "rm x",
@@ -94,6 +140,18 @@ FREE = [
     "alarm -f 3",
     "",
     "echo hi",
+    "echo 'rm -f x' > s.sh",
+    "cat > s.sh <<E\nrm -f x\nE",
+    "echo rm -f x | tee s.sh",
+    "sh -c 'ls' | echo rm -f x",
+    "x='rm -f'; echo $x y",
+    "x=rm; x=ls; $x -f y",
+    "cat <<'E'\n`rm -f x`\nE",
+    "docker rm -f x",
+    "alias rm='rm -i' ",
+    "find . -exec ls {} + -name rm -fls y",
+    "rm > -f",
+    "rm {a,b}",
 ]
 
 
@@ -117,3 +175,21 @@ def test_deep_nesting_is_refused_rather_than_followed() -> None:
     for _ in range(9):
         script = f"eval {script!r}"
     assert has_forced_rm(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "find " + "-exec find " * 3000 + "-exec rm -f x",
+        "rm x <<E | " + "sh | " * 3000 + "sh\nrm -r y\nE\n",
+        "$(" * 3000 + "rm -f x" + ")" * 3000,
+        "${a:-" * 3000 + "rm" + "}" * 3000 + " -f x",
+        "xargs " + "sh " * 20000,
+        "(" * 9000 + "rm -f x" + ")" * 9000,
+        "".join(f"cat <<E{n} | sh\nrm x\nE{n}\n" for n in range(3000)),
+    ],
+)
+def test_a_hostile_script_costs_little(script: str) -> None:
+    started = time.process_time()
+    has_forced_rm(script)
+    assert time.process_time() - started < 4
