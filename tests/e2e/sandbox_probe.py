@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import signal
 import socket
 import stat
@@ -389,6 +390,13 @@ def netlink_audit() -> None:
 @attempt
 def signal_host() -> None:
     os.kill(FACTS["pid"], 0)
+
+
+@attempt
+def limit_host() -> None:
+    """A limit on its CPU time would kill it. This one changes nothing."""
+    now = resource.prlimit(FACTS["pid"], resource.RLIMIT_CORE)
+    resource.prlimit(FACTS["pid"], resource.RLIMIT_CORE, now)
 
 
 @attempt

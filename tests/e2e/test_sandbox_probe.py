@@ -81,6 +81,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "netlink_route": ("network",),
     "netlink_audit": ("no",),
     "signal_host": ("no",),
+    "limit_host": ("no",),
     "see_host": ("no", "ok"),
     "read_host_memory": ("no",),
     "ptrace_host": ("no",),

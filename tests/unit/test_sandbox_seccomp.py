@@ -38,6 +38,7 @@ CALLS = {
     "io_uring_setup": (425, 425),
     "shmget": (29, 194),
     "kill": (62, 129),
+    "prlimit64": (302, 261),
     "landlock_restrict_self": (446, 446),
     "seccomp": (317, 277),
 }
@@ -147,6 +148,13 @@ def test_terminals(architecture: str) -> None:
 def test_shared_memory_without_an_ipc_namespace(architecture: str) -> None:
     assert Filter(architecture)("shmget") == ALLOW
     assert Filter(architecture, own_ipc=False)("shmget") == errno.EPERM
+
+
+def test_limits_of_others_where_others_are_seen(architecture: str) -> None:
+    assert Filter(architecture)("prlimit64", 1, 0) == ALLOW
+    alone = Filter(architecture, own_ipc=False)
+    assert alone("prlimit64", 0, 7) == ALLOW
+    assert alone("prlimit64", 1, 0) == errno.EPERM
 
 
 @given(number=st.integers(0, 2**32 - 1), arch=st.sampled_from([I386, 0, 0x4000_0028]))

@@ -34,6 +34,7 @@ NOT_HELD = {
         "protected names directly in /tmp and TMPDIR are not protected",
         "modes, owners, times and attributes of your own files can be changed anywhere",
         "processes of the host are visible; before Linux 6.12 your own can be signalled",
+        "devices that you can read can be read; before Linux 6.10 they can be controlled",
         "/dev/shm cannot be written, so multiprocessing locks do not work",
     ),
 }

@@ -89,12 +89,13 @@ _SERVER_CALLS: tuple[tuple[int, int], ...] = (
     (43, 202),  # accept
     (288, 242),  # accept4
 )
-_SOCKET, _SOCKETPAIR, _CLONE, _CLONE3, _IOCTL = (
+_SOCKET, _SOCKETPAIR, _CLONE, _CLONE3, _IOCTL, _PRLIMIT = (
     (41, 198),
     (53, 199),
     (56, 220),
     (435, 435),
     (16, 29),
+    (302, 261),
 )
 
 _AUDIT_ARCH = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
@@ -121,8 +122,9 @@ def build(architecture: str, *, network: bool, own_ipc: bool) -> bytes:
     Without `network`, no socket can be made but a connected pair of unix stream or seqpacket
     sockets: a datagram socket could be sent from to any path. With it, internet and unix sockets
     and routing questions (netlink) work; raw, packet, vsock and all other families do not.
-    `own_ipc` says that the sandbox has its own IPC namespace; otherwise System V and POSIX
-    message queues and memory, which all processes share, are refused too.
+    `own_ipc` says that the sandbox has namespaces of its own; otherwise System V and POSIX message
+    queues and memory, which all processes share, are refused too, and so are limits for other
+    processes: one on its CPU time kills a process of the host.
     """
     column = 0 if architecture == "x86_64" else 1
     code = _Assembler()
@@ -144,6 +146,8 @@ def build(architecture: str, *, network: bool, own_ipc: bool) -> bytes:
     code.case(_CLONE[column], _clone_body())
     code.case(_IOCTL[column], _ioctl_body())
     code.case(_SOCKETPAIR[column], _socketpair_body())
+    if not own_ipc:
+        code.case(_PRLIMIT[column], _prlimit_body())
     if network:
         code.case(_SOCKET[column], _socket_body())
     else:
@@ -166,6 +170,13 @@ def _ioctl_body() -> _Assembler:
     body.load(_argument(1))
     body.when(_TIOCSTI, _ERRNO | EPERM)
     body.when(_TIOCLINUX, _ERRNO | EPERM)
+    return body
+
+
+def _prlimit_body() -> _Assembler:
+    body = _Assembler()
+    body.load(_argument(0))
+    body.unless(0, _ERRNO | EPERM)
     return body
 
 

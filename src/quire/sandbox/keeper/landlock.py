@@ -21,6 +21,7 @@ _WRITE, _REFER, _TRUNCATE = 1 << 1, 1 << 13, 1 << 14
 _ENTRIES = 0x1FF0  # remove and make: folders, files, devices, sockets, pipes, symlinks
 _FILE_RIGHTS = _WRITE | _TRUNCATE
 _FOLDER_RIGHTS = _FILE_RIGHTS | _ENTRIES | _REFER
+_CONTROL, _CONTROL_SINCE = 1 << 15, 5  # ioctl on devices
 _BIND_TCP, _CONNECT_TCP = 1, 2
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 
@@ -31,7 +32,8 @@ def prepare(writable: list[str], protected: list[str], *, network: bool) -> int:
     version = libc.landlock_version()
     if version < LEAST_VERSION:
         raise libc.CallFailed(f"landlock_create_ruleset: version {version} is too old", 95)
-    rules = libc.Ruleset(_FOLDER_RIGHTS, 0, 0)
+    control = _CONTROL if version >= _CONTROL_SINCE else 0
+    rules = libc.Ruleset(_FOLDER_RIGHTS | control, 0, 0)
     size = 8
     if version >= 4:
         size = 16
@@ -41,13 +43,13 @@ def prepare(writable: list[str], protected: list[str], *, network: bool) -> int:
         rules.scoped = libc.SCOPE_ABSTRACT_SOCKETS | libc.SCOPE_SIGNALS
     ruleset = libc.landlock_ruleset(rules, size)
     for name in _DEVICES:
-        _allow(ruleset, f"/dev/{name}", [])
+        _allow(ruleset, f"/dev/{name}", [], control)
     for root in writable:
         _allow(ruleset, root, protected)
     return ruleset
 
 
-def _allow(ruleset: int, path: str, protected: list[str]) -> None:
+def _allow(ruleset: int, path: str, protected: list[str], more: int = 0) -> None:
     if path in protected:
         return
     try:
@@ -61,7 +63,7 @@ def _allow(ruleset: int, path: str, protected: list[str]) -> None:
         below = [place for place in protected if place.startswith(path + "/")]
         if not below:
             rights = _FOLDER_RIGHTS if S_ISDIR(mode) else _FILE_RIGHTS
-            libc.landlock_allow(ruleset, fd, rights, path)
+            libc.landlock_allow(ruleset, fd, rights | more, path)
             return
     finally:
         os.close(fd)
