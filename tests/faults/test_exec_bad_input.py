@@ -308,3 +308,12 @@ def test_stdout_is_closed(place: Place) -> None:
     assert b"Traceback" not in err
     assert process.returncode == 1
     assert os.path.exists(place.home)
+
+
+def test_names_cannot_write_to_the_terminal(place: Place) -> None:
+    """Names come from repositories and models; errors repeat them."""
+    for words in (("-C", "/none\x1b]0;x\x07"), ("resume", "\x9b31m"), ("--no\x1b[2J",)):
+        result = place.run("exec", *words, "go")
+        assert result.code in (1, 2)
+        assert result.err.startswith("error: ")
+        assert result.err.removesuffix("\n").isprintable()

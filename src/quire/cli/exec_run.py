@@ -156,11 +156,12 @@ def _thread_to_resume(
 
 
 def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:
+    from quire.config.errors import one_line
     from quire.config.trust import trust_project
 
     cwd = os.getcwd()
     project = trust_project(home, cwd, loaded.project_root)
-    sys.stderr.write(f"Trusted from now on: {project}\n")
+    sys.stderr.write(f"Trusted from now on: {one_line(project)}\n")
     return load_config(parsed, home, cwd)
 
 

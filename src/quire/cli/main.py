@@ -90,5 +90,7 @@ def _leave(code: int) -> Never:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    from quire.config.errors import one_line
+
+    sys.stderr.write(f"error: {one_line(message)}\n")
     return code
