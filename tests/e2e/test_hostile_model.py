@@ -85,3 +85,16 @@ def test_arguments_that_no_system_takes_end_no_turn(place: Place) -> None:
     _, outputs = play(place, script, *WRITE)
     assert len(outputs) == 4
     assert not any("Exit code: 0" in output for output in outputs)
+
+
+def test_the_working_folder_may_go(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = [{"sh": f"rmdir {folder}"}, add(tmp_path / "file"), {"text": "Done."}]
+    with ResponsesServer(script) as server:
+        place.configure(server)
+        full = "--dangerously-bypass-approvals-and-sandbox"
+        result = place.run("exec", full, "go", cwd=folder)
+    assert result.code == 0, result.err
+    assert "file" in result.err
+    assert "Traceback" not in result.err

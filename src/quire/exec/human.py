@@ -231,7 +231,10 @@ def _printable(text: str) -> str:
 
 
 def _short_path(path: str) -> str:
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # A command removed the folder we stand in.
+        return _printable(_home_path(path))
     inside = not relative.startswith("..") and relative != "."
     return _printable(relative if inside else _home_path(path))
 
