@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 
 import pytest
@@ -74,3 +75,21 @@ def test_what_is_no_image(data: bytes) -> None:
 @given(st.sampled_from(sorted(WHOLE)), st.binary(max_size=60))
 def test_garbage_is_judged_without_fail(kind: str, garbage: bytes) -> None:
     assert media_type(WHOLE[kind][:12] + garbage) in (None, *WHOLE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png()[:33] + (b"\0\0\0\0tEXt" + struct.pack(">I", zlib.crc32(b"tEXt"))) * 1_500_000,
+        b"\xff\xd8" + b"\xff" * 18_000_000,
+        b"\xff\xd8" + b"\xff\xfe\0\x02" * 4_500_000,
+        JPEG[:40] + b"\xff\0" * 9_000_000,
+        GIF[:19] + b"!\xfe\0" * 6_000_000,
+        GIF[:19] + b"!\xfe" + b"\x01a" * 9_000_000,
+    ],
+    ids=["chunks", "padding", "segments", "scan", "extensions", "blocks"],
+)
+def test_a_hostile_image_costs_little(data: bytes) -> None:
+    started = time.process_time()
+    assert media_type(data) is None
+    assert time.process_time() - started < 1.5

@@ -3,6 +3,11 @@ every later request of the thread, so the structure is read to its end; pixels a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+_MAX_PARTS = 400_000
+"""More than any image of the largest size has; a hostile file is given up there."""
+
 
 class Broken(Exception):
     """The data is no image of a known kind, or not a whole one."""
@@ -29,6 +34,12 @@ def media_type(data: bytes) -> str | None:
     return None
 
 
+def _steps() -> Iterator[int]:
+    """One for each part of an image, shared by all loops over it."""
+    yield from range(_MAX_PARTS)
+    raise Broken
+
+
 def _part(data: bytes, start: int, length: int) -> bytes:
     part = data[start : start + length]
     if len(part) < length:
@@ -46,7 +57,9 @@ def _png(data: bytes) -> None:
 
     at = 8
     kinds: list[bytes] = []
-    while not kinds or kinds[-1] != b"IEND":
+    for _ in _steps():
+        if kinds[-1:] == [b"IEND"]:
+            break
         length = _number(data, at, 4)
         body = _part(data, at + 4, 4 + length)
         if crc32(body) != _number(data, at + 8 + length, 4):
@@ -60,16 +73,18 @@ def _png(data: bytes) -> None:
 
 def _jpeg(data: bytes) -> None:
     """Segments up to the end of the image, with a frame and a scan among them."""
+    import re
+
+    padding = re.compile(rb"\xff+")
+    marker_in_scan = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
     at = 2
     frame = scan = False
-    while True:
-        if _part(data, at, 1) != b"\xff":
+    for _ in _steps():
+        found = padding.match(data, at)
+        if found is None:
             raise Broken
-        marker = _number(data, at + 1, 1)
-        if marker == 0xFF:  # Padding.
-            at += 1
-            continue
-        at += 2
+        at = found.end() + 1
+        marker = _number(data, at - 1, 1)
         if marker == 0xD9:
             break
         if marker == 0x01 or 0xD0 <= marker <= 0xD7:
@@ -78,31 +93,25 @@ def _jpeg(data: bytes) -> None:
         frame = frame or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC))
         if marker == 0xDA:
             scan = True
-            at = _next_marker(data, at)
+            # Past the compressed data, in which FF is followed by 00 or a restart.
+            found = marker_in_scan.search(data, at)
+            if found is None:
+                raise Broken
+            at = found.start()
     if not (frame and scan):
         raise Broken
 
 
-def _next_marker(data: bytes, at: int) -> int:
-    """Past the compressed data of a scan, in which FF is followed by 00 or a restart."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise Broken
-        if data[at + 1] and not 0xD0 <= data[at + 1] <= 0xD7:
-            return at
-        at += 2
-
-
 def _gif(data: bytes) -> None:
     """Blocks up to the end of the first picture."""
+    steps = _steps()
     at = 13 + _colours(_number(data, 10, 1))
     while _part(data, at, 1) == b"!":
-        at = _sub_blocks(data, at + 2)
+        at = _sub_blocks(data, at + 2, steps)
     if _part(data, at, 1) != b",":
         raise Broken
     at += 10 + _colours(_number(data, at + 9, 1))
-    _sub_blocks(data, at + 1)
+    _sub_blocks(data, at + 1, steps)
 
 
 def _colours(flags: int) -> int:
@@ -110,10 +119,13 @@ def _colours(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _sub_blocks(data: bytes, at: int) -> int:
-    while length := _number(data, at, 1):
+def _sub_blocks(data: bytes, at: int, steps: Iterator[int]) -> int:
+    for _ in steps:
+        length = _number(data, at, 1)
         at += 1 + length
-    return at + 1
+        if not length:
+            break
+    return at
 
 
 def _webp(data: bytes) -> None:
