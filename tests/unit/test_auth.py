@@ -146,6 +146,13 @@ def test_secrets_are_taken_out_of_texts() -> None:
     assert Redactor(secrets).clean(text) == "1 *** *** *** *** *** task-one"
 
 
+@pytest.mark.parametrize("address", ["http://me:pass%21word@proxy:80/", "me:pass%21word@proxy:80"])
+@pytest.mark.parametrize("echo", ["me:pass%21word", "pass!word", "bWU6cGFzcyF3b3Jk"])
+def test_the_login_of_a_proxy_is_a_secret(address: str, echo: str) -> None:
+    secrets = secrets_of(OPENAI, None, {"HTTPS_PROXY": address, "no_proxy": "a@b"})
+    assert Redactor(secrets).clean(f"wrong: {echo}!") == "wrong: ***!"
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [

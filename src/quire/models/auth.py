@@ -162,9 +162,29 @@ def _agreed(one: str, other: str) -> int:
 
 
 def secrets_of(provider: ProviderConfig, key: Key | None, env: Mapping[str, str]) -> list[str]:
-    """All values that must not be shown: key, header values, query parameters."""
+    """All values that must not be shown: key, header values, query parameters, and what stands
+    before the host in the addresses of endpoint and proxies."""
     values = [*provider.http_headers.values(), *provider.query_params.values()]
     values += [env.get(name, "") for name in provider.env_http_headers.values()]
     if key is not None:
         values.append(key.reveal())
+    for address in (provider.base_url, *_proxies(env)):
+        if "@" in address:
+            values += _logins(address)
     return values
+
+
+def _proxies(env: Mapping[str, str]) -> list[str]:
+    return [value for name, value in env.items() if name.lower().endswith("_proxy")]
+
+
+def _logins(address: str) -> list[str]:
+    """User and password of a URL as they are written, as they are sent, and the password alone."""
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    rest = address.partition("://")[2] or address
+    written = rest.partition("/")[0].rpartition("@")[0]
+    plain = unquote(written)
+    sent = b64encode(plain.encode("utf-8", "surrogateescape")).decode("ascii")
+    return [written, plain, sent, plain.partition(":")[2]]
