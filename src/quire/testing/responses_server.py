@@ -25,6 +25,7 @@ from quire.testing.responses_http import Received
 from quire.testing.responses_script import ScriptError, ScriptSource
 
 _START_TIMEOUT = 10.0
+_BUFFER = 1 << 23  # a body of many megabytes is taken in as fast as it comes
 
 
 class ResponsesServer:
@@ -107,7 +108,9 @@ class ResponsesServer:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        server = await asyncio.start_server(self._app.accept, "127.0.0.1", 0, ssl=self._tls)
+        server = await asyncio.start_server(
+            self._app.accept, "127.0.0.1", 0, ssl=self._tls, limit=_BUFFER
+        )
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
@@ -230,7 +233,9 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve_process(app: ScriptedApp, port: int) -> None:
     import gc
 
-    server = await asyncio.start_server(app.accept, "127.0.0.1", port, backlog=1024)
+    server = await asyncio.start_server(
+        app.accept, "127.0.0.1", port, backlog=1024, limit=_BUFFER
+    )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     # No pauses of the server's own inside a measured turn; reference counts free what it uses.
     gc.disable()
