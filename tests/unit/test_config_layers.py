@@ -256,6 +256,12 @@ class TestProject:
 
 
 class TestWarnings:
+    def test_what_does_not_exist_may_be_switched_off_in_silence(self, setup: Setup) -> None:
+        setup.user("[model_providers.a]\nsupports_websockets = false\n")
+        assert setup.load().warnings == ()
+        setup.user("[model_providers.a]\nsupports_websockets = true\n")
+        assert len(setup.load().warnings) == 1
+
     def test_a_feature_that_does_not_exist_yet_is_named_once(self, setup: Setup) -> None:
         setup.system.write_text('[mcp_servers.a]\ncommand = "x"\n')
         setup.user('[mcp_servers.b]\ncommand = "y"\n[features]\ngoals = true\napps = false\n')

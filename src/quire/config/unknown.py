@@ -26,6 +26,8 @@ def check_keys(layers: list[Layer], strict: bool) -> list[str]:
     for layer in layers:
         for path in _strangers(layer.values):
             if _is_unsupported(path):
+                if _value_at(layer.values, path) is False:
+                    continue  # What does not exist is switched off already.
                 unsupported.setdefault(write_path(path), layer.origin.place)
             else:
                 unknown.append((layer, path))
@@ -69,6 +71,12 @@ def _is_unsupported(path: Path) -> bool:
     if len(path) == 1:
         return path[0] in UNSUPPORTED
     return path[-1] in NESTED_UNSUPPORTED.get(path[0], ())
+
+
+def _value_at(values: Table, path: Path) -> object:
+    for key in path[:-1]:
+        values = table_at(values, key)
+    return values.get(path[-1])
 
 
 def _unknown(layer: Layer, path: Path, verdict: str) -> str:
