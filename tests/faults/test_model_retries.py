@@ -286,6 +286,9 @@ ROOM = (
         ),
         (streamed(CREATED, failed("invalid_prompt", "no good")), "no good", "badRequest"),
         (streamed(CREATED, failed("cyber_policy", "no")), "no", "badRequest"),
+        (streamed(CREATED, failed("bio_policy", "no")), "no", "badRequest"),
+        (streamed(CREATED, failed("usage_not_included", "no")), "no", "badRequest"),
+        (streamed(CREATED, failed("model_not_found", "no m")), "no m", "modelNotFound"),
         (
             streamed(CREATED, failed("server_is_overloaded", "")),
             "Selected model is at capacity. Please try a different model.",

@@ -95,6 +95,12 @@ class Answerer(Struct, frozen=True):
     key: Key | None
 
 
+FINAL_KINDS = frozenset(
+    ["bio_policy", "cyber_policy", "invalid_prompt", "invalid_request_error", "usage_not_included"]
+)
+"""Codes of `response.failed` that no new request would change (Codex 0.169)."""
+
+
 def event_failure(error: ServerError) -> Failure:
     """The failure a `response.failed` or `error` event stands for."""
     text = one_line(error.message or "")
@@ -105,7 +111,9 @@ def event_failure(error: ServerError) -> Failure:
         return Failure(
             f"rate limit exceeded: {text}", "rateLimitExceeded", "stream", wait=asked_wait(text)
         )
-    if kind in ("invalid_prompt", "cyber_policy", "invalid_request_error"):
+    if kind == "model_not_found":
+        return Failure(text or "model not found", "modelNotFound", "none")
+    if kind in FINAL_KINDS:
         return Failure(text or kind, "badRequest", "none")
     failure = disconnected(text or "response.failed event received")
     failure.code = "internalServerError" if kind == "server_error" else failure.code
