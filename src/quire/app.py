@@ -337,10 +337,12 @@ class Opener:
     def _writable(self, path: str, turn: TurnContext) -> bool:
         from quire.core.writable import writable
         from quire.sandbox.plan import HOME_FILES
+        from quire.sandbox.repository import submodule_pointers
         from quire.tools.real_disk import RealDisk
 
         env = self._setup.env
-        disk = RealDisk(self._setup.home, env.get("HOME"), HOME_FILES, self._app.sandbox.root)
+        home, person, root = self._setup.home, env.get("HOME"), self._app.sandbox.root
+        disk = RealDisk(home, person, HOME_FILES, root, submodule_pointers)
         return writable(path, turn, env.get("TMPDIR"), disk)
 
     def _gather(self) -> tuple[ContextSources, tuple[str, ...]]:

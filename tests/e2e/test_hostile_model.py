@@ -98,3 +98,18 @@ def test_the_working_folder_may_go(place: Place, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "file" in result.err
     assert "Traceback" not in result.err
+
+
+def test_a_submodule_cannot_be_made_to_run_a_program(place: Place, tmp_path: Path) -> None:
+    allow = ("-c", "protocol.file.allow=always", "-c", "user.name=n", "-c", "user.email=e@x")
+    place.git("clone", "-q", ".", str(tmp_path / "library"))
+    place.git(*allow, "submodule", "add", "-q", str(tmp_path / "library"), "sub")
+    place.git(*allow, "commit", "-qm", "a submodule")
+    ran = tmp_path / "ran"
+    hostile = f"""cp -r .git/modules/sub own
+        printf '[core]\\nworktree = ../sub\\nfsmonitor = "touch {ran}; false"\\n' > own/config
+        rm sub/.git; echo gitdir: ../own > sub/.git"""
+    play(place, [{"sh": hostile}, add("sub/.git/x"), {"sh": "touch sub/new"}], *WRITE)
+    place.git("status")
+    assert not ran.exists()
+    assert (place.repo / "sub" / "new").exists()

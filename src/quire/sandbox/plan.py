@@ -17,6 +17,7 @@ from msgspec import Struct
 from quire.core.errors import AgentError
 from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy
 from quire.sandbox.mountpoints import MARK_NS
+from quire.sandbox.repository import gitdir_of, shared_folder, submodule_pointers
 
 HOME_FILES = (
     *(".bash_aliases", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc", ".profile"),
@@ -29,7 +30,6 @@ that later commands outside any sandbox would run or trust."""
 
 _KERNEL_TREES = ("/proc", "/sys", "/dev")
 _MAX_STEPS = 4096
-_MAX_TEXT = 8192
 
 
 class Place(Struct, frozen=True):
@@ -82,6 +82,8 @@ def make_plan(
             for name in PROTECTED_NAMES:
                 found.add(join(root, name))
             _add_gitdir(found, root)
+            for pointer in submodule_pointers(root):
+                found.add_resolved(pointer)
     _add_home(found, roots, home)
     for root in roots:
         found.pin(join(root, "."))
@@ -94,14 +96,6 @@ def make_plan(
         scratch=tuple(sorted(scratch)),
         network=policy.full_network,
     )
-
-
-def gitdir_of(path: str) -> str | None:
-    """Where the `.git` file `path` points to, absolute; None when it is no such file."""
-    key, _, target = _text(path).partition(":")
-    if key != "gitdir" or not target:
-        return None
-    return join(dirname(path), target.lstrip())
 
 
 def _temporary(policy: SandboxPolicy, tmpdir: str | None) -> list[str]:
@@ -209,22 +203,8 @@ def _add_gitdir(found: _Protected, root: str) -> None:
     gitdir = gitdir_of(pointer)
     if gitdir is None:
         return
-    found.add_resolved(join(gitdir, _text(join(gitdir, "commondir"))))
+    found.add_resolved(shared_folder(gitdir))
     found.add_resolved(gitdir)
-
-
-def _text(path: str) -> str:
-    """The text of a small regular file, stripped; empty when there is none, or no path could be
-    in it. Never waits: a repository can hold anything by any name."""
-    try:
-        if not S_ISREG(os.stat(path).st_mode):
-            return ""
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-        with open(fd, "rb") as file:
-            data = file.read(_MAX_TEXT)
-    except OSError:
-        return ""
-    return "" if b"\0" in data else os.fsdecode(data).strip("\r\n ")
 
 
 def _add_home(found: _Protected, roots: list[str], home: str) -> None:

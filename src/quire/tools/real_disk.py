@@ -17,7 +17,8 @@ class RealDisk:
 
     `quire_home` is Quire's own folder. `home_files` are names below `home` (the person's) that
     stay protected where a whole home is writable. `root` gives the real path of a writable root,
-    the same one for as long as commands run.
+    the same one for as long as commands run; `submodules` the `.git` entries of the submodules
+    of the repository that a root is in.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class RealDisk:
         home: str | None = None,
         home_files: tuple[str, ...] = (),
         root: Callable[[str], str] = real_path,
+        submodules: Callable[[str], list[str]] | None = None,
     ) -> None:
         self._quire_home = quire_home
         self._home = home
         self._home_files = home_files
         self._root = root
+        self._submodules = submodules
 
     def root(self, path: str) -> str:
         """The real path of a writable root, as it was before any command ran."""
@@ -41,9 +44,11 @@ class RealDisk:
         return real_path(path)
 
     def held(self, root: str) -> tuple[str, ...]:
-        """A repository's folders outside the worktree `root`, Quire's own folder, and the start-up
-        files of a home that lies below `root`."""
+        """A repository's folders outside the worktree `root`, its submodules' `.git`, Quire's own
+        folder, and the start-up files of a home that lies below `root`."""
         held = _git_folders(root)
+        if self._submodules is not None:
+            held += self._submodules(root)
         if self._quire_home is not None:
             held.append(self._quire_home)
         if self._home is not None and _within(real_path(self._home), root):
