@@ -13,6 +13,7 @@ HEAVY = {
     "_ssl",  # `ssl` itself may show up as the failed import that keeps it out
     "sqlite3",
     "inspect",
+    "logging",
     "dataclasses",
     "pathlib",
     "tempfile",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -123,3 +124,27 @@ def test_a_second_preparation_changes_nothing() -> None:
     code = "import asyncio\nfrom quire.models.light_asyncio import prepare\nprepare(False)\n"
     code += "import ssl, sys\nprint(ssl.OPENSSL_VERSION_NUMBER > 0, 'inspect' in sys.modules)"
     assert run_python(code, tls=False) == ["True True"]
+
+
+def test_what_goes_wrong_is_logged_all_the_same() -> None:
+    code = """
+import sys
+from quire.models.light_asyncio import prepare
+prepare(tls=False)
+import asyncio
+print("logging" in sys.modules)
+async def main():
+    asyncio.get_running_loop().call_exception_handler({"message": "it went wrong"})
+    await asyncio.to_thread(lambda: None)
+asyncio.run(main())
+print("logging" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True"]
+    assert "it went wrong" in done.stderr

@@ -2,7 +2,8 @@
 
 asyncio imports `ssl` at its first import if it can, and works without it if it cannot; `ssl` and
 the libraries behind it are 6 of the 60 ms that a command takes to its first request. It imports
-`inspect` (5 ms) for rare questions only, so `inspect` may come when one is asked.
+`inspect` (5 ms) for rare questions only, and `logging` (3 ms) for what goes wrong, so both may come
+when they are asked.
 
 `prepare` must be called before anything imports asyncio. What needs TLS later in such a process
 calls `ensure_tls` first; the model transport does.
@@ -14,6 +15,18 @@ import sys
 from types import ModuleType
 
 
+class _Logger:
+    """Stands in for a logger: what is asked of it is asked of the real one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> object:
+        import logging
+
+        return getattr(logging.getLogger(self._name), attribute)
+
+
 class _Later(ModuleType):
     """Stands in for a module and imports it when something of it is first asked for."""
 
@@ -21,6 +34,16 @@ class _Later(ModuleType):
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return getattr(__import__(self.__name__), name)
+
+
+class _LaterLogging(_Later):
+    """`logging`, of which asyncio wants two loggers and a number at once, and the rest when
+    something is wrong."""
+
+    DEBUG = 10
+
+    def getLogger(self, name: str) -> _Logger:
+        return _Logger(name)
 
 
 def prepare(tls: bool) -> None:
@@ -32,15 +55,17 @@ def prepare(tls: bool) -> None:
     if hide:
         # None in sys.modules is Python's own way to make an import fail.
         sys.modules["ssl"] = None  # type: ignore[assignment]  # the stub does not know of None
-    later = _Later("inspect")
-    sys.modules.setdefault("inspect", later)
+    later = (_Later("inspect"), _LaterLogging("logging"))
+    for module in later:
+        sys.modules.setdefault(module.__name__, module)
     try:
         __import__("asyncio")
     finally:
         if hide:
             del sys.modules["ssl"]
-        if sys.modules.get("inspect") is later:
-            del sys.modules["inspect"]
+        for module in later:
+            if sys.modules.get(module.__name__) is module:
+                del sys.modules[module.__name__]
 
 
 def ensure_tls() -> None:
