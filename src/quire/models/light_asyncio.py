@@ -21,6 +21,13 @@ class _Logger:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    def debug(self, message: str, *args: object) -> None:
+        """Where nobody loaded logging, nobody asked for debug messages."""
+        if "logging" in sys.modules:
+            import logging
+
+            logging.getLogger(self._name).debug(message, *args)
+
     def __getattr__(self, attribute: str) -> object:
         import logging
 
