@@ -34,7 +34,7 @@ except OSError as exc:
     os.write(2, f"{argv[0]}: {exc.strerror}\\n".encode())
 os._exit(126)"""
 # SIGPIPE and SIGXFSZ: Python ignores them.
-_SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS", "PWD", "OLDPWD"})
+_SHELL_VARIABLES = frozenset({"OPTIND", "LINENO", "PPID", "IFS"})
 
 
 class ShellWaiter:
