@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 _READ = 1 << 18
+_LARGE = 1 << 20
 
 
 class Received(Struct, kw_only=True):
@@ -57,24 +58,21 @@ class HttpConnection:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+        self._whole_body_read = False
 
     async def next_request(self) -> tuple[Received, bytes] | None:
         """The next request and its body; None when the client is gone. Raises
         `h11.RemoteProtocolError` when it does not speak HTTP/1.1 as it should."""
-        if self._http.our_state is h11.DONE:
-            if self._http.their_state is not h11.DONE:
-                return None
-            self._http.start_next_cycle()
+        if self._http.our_state is h11.DONE and not self._next_cycle():
+            return None
         if self._http.our_state is not h11.IDLE:
             return None
         head = await self._next_event()
         if not isinstance(head, h11.Request):
             return None
         began = time.time()
-        body = bytearray()
-        while isinstance(event := await self._next_event(), h11.Data):
-            body += event.data
-        if not isinstance(event, h11.EndOfMessage):
+        body = await self._body(head)
+        if body is None:
             return None
         received = Received(
             number=0,
@@ -86,7 +84,34 @@ class HttpConnection:
             tb=time.time(),
             size=len(body),
         )
-        return received, bytes(body)
+        return received, body
+
+    def _next_cycle(self) -> bool:
+        """Make ready for another request on this connection; False when there can be none."""
+        if self._whole_body_read:
+            self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+            return True
+        if self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        return True
+
+    async def _body(self, head: h11.Request) -> bytes | None:
+        """The body of a request; None when the client left before its end."""
+        headers = dict(head.headers)
+        length = int(headers.get(b"content-length", b"0"))
+        self._whole_body_read = length >= _LARGE and b"expect" not in headers
+        if self._whole_body_read:
+            # Past h11, which takes longer over many megabytes than a client over sending them.
+            early = self._http.trailing_data[0]
+            try:
+                return early + await self._reader.readexactly(length - len(early))
+            except asyncio.IncompleteReadError:
+                return None
+        body = bytearray()
+        while isinstance(event := await self._next_event(), h11.Data):
+            body += event.data
+        return bytes(body) if isinstance(event, h11.EndOfMessage) else None
 
     async def send_document(
         self, status: int, document: object, headers: Mapping[str, str] | None = None
