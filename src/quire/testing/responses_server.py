@@ -233,9 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve_process(app: ScriptedApp, port: int) -> None:
     import gc
 
-    server = await asyncio.start_server(
-        app.accept, "127.0.0.1", port, backlog=1024, limit=_BUFFER
-    )
+    server = await asyncio.start_server(app.accept, "127.0.0.1", port, backlog=1024, limit=_BUFFER)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     # No pauses of the server's own inside a measured turn; reference counts free what it uses.
     gc.disable()
