@@ -52,6 +52,39 @@ def line_of(record: Record) -> dict[str, object]:
     return json.loads(written([record]).splitlines()[0])
 
 
+LOOKALIKES = (
+    b',"metadata":{"origin":"user"}',
+    b',"metadata":{"origin":"user"}}',
+    b'"payload":{',
+    b'"type":"response_item","payload":{"type":"message"}',
+    b"}",
+    b'"',
+    b"\\",
+)
+
+
+@given(st.lists(st.sampled_from(LOOKALIKES), max_size=4), st.data())
+def test_a_line_is_read_at_once_only_if_it_is_right(
+    parts: list[bytes], data: st.DataObject
+) -> None:
+    """A line with anything in its texts or after its item is what a JSON reader finds in it."""
+    text = json.dumps(b"".join(parts).decode()).encode()
+    junk = b"".join(data.draw(st.lists(st.sampled_from(LOOKALIKES), max_size=2)))
+    line = (
+        b'{"timestamp":"t","ordinal":7,"type":"response_item","payload":{"type":"message",'
+        b'"role":"user","content":' + text + b"}" + junk + b',"metadata":{"origin":"user"}}'
+    )
+    try:
+        whole = json.loads(line)
+    except ValueError:
+        with pytest.raises(msgspec.DecodeError):
+            parse(line)
+        return
+    found = parse(line)
+    assert (found.type, found.ordinal) == (whole["type"], whole["ordinal"])
+    assert json.loads(bytes(found.payload)) == whole["payload"]
+
+
 # --- there and back ------------------------------------------------------------------------
 
 

@@ -50,7 +50,18 @@ class LineMetadata(Struct, frozen=True, gc=False):
 
 
 class Line(Struct, frozen=True, gc=False):
-    """One line: `payload` is a view of the bytes it was decoded from."""
+    """One line: `payload` is a view of the bytes it was decoded from. `head` is there when it was
+    read on the way."""
+
+    type: str
+    payload: Raw
+    ordinal: int | None = None
+    metadata: LineMetadata | None = None
+    head: ItemHead | None = None
+
+
+class _Envelope(Struct, frozen=True, gc=False):
+    """A line as it is written; the `payload` is not looked at."""
 
     type: str
     payload: Raw
@@ -207,19 +218,47 @@ class _TurnAborted(_TurnEnd, frozen=True, tag="turn_aborted"):
     pass
 
 
-_line_decoder = msgspec.json.Decoder(Line)
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
 _head_decoder = msgspec.json.Decoder(ItemHead)
 _event_decoder = msgspec.json.Decoder(_TaskStarted | _TaskComplete | _TurnAborted)
 
 
-def parse(line: bytes | memoryview) -> Line:
+_ITEM = b'"type":"response_item","payload":{'
+_METADATA = b',"metadata":{"origin":"'
+_HEAD_BYTES = 120
+_TAIL_BYTES = 160
+
+
+def parse(line: bytes) -> Line:
     """The envelope of one line (without its newline). Raises `msgspec.DecodeError` for what is
     no rollout line."""
+    start = line.find(_ITEM, 0, _HEAD_BYTES)
+    if start > 0:
+        item = _own_item(line, start + len(_ITEM) - 1)
+        if item is not None:
+            return item
     try:
-        return _line_decoder.decode(line)
+        known = _envelope_decoder.decode(line)
+        return Line(known.type, known.payload, known.ordinal, known.metadata)
     except msgspec.ValidationError:  # A newer version's ordinal or metadata.
         rest = msgspec.json.decode(line, type=_AnyLine)
         return Line(rest.type, rest.payload)
+
+
+def _own_item(line: bytes, start: int) -> Line | None:
+    """An item whose line is written as `lines.py` writes it, or None. Items are most of a file,
+    so its bytes are walked once: what stands around the payload is decoded without it, and the
+    payload with its head. The line is right when both parts are."""
+    end = line.rfind(_METADATA, max(start, len(line) - _TAIL_BYTES))
+    if end < 0:
+        return None
+    payload = memoryview(line)[start:end]
+    try:
+        known = _envelope_decoder.decode(b"%bnull%b" % (line[:start], line[end:]))
+        head = _head_decoder.decode(payload)
+    except msgspec.DecodeError:
+        return None
+    return Line(known.type, Raw(payload), known.ordinal, known.metadata, head)
 
 
 def record_of(line: Line, *, items: bool = True) -> Record | None:
@@ -270,7 +309,7 @@ def _item_added(line: Line) -> ItemAdded:
     metadata = line.metadata
     if metadata is None or metadata.origin is None:
         return _foreign_item(line.payload)
-    head = _head_decoder.decode(line.payload)
+    head = line.head or _head_decoder.decode(line.payload)
     return ItemAdded(HistoryItem(memoryview(line.payload), head), metadata.origin, metadata.turn_id)
 
 

@@ -42,6 +42,9 @@ END_SECONDS = 5.0
 
 _COLLECT_SECONDS = 0.01
 _AWAIT_END_SECONDS = 0.001
+_SOON_SECONDS = 0.004
+"""Within this time a killed sandbox is gone as a rule."""
+_SHORTLY_SECONDS = 0.0002
 _REPLANS = 50
 
 _Key = tuple[bool, Plan]
@@ -127,10 +130,14 @@ class LinuxSandbox:
             process.close()
         for tree, _ in self._ended:
             tree.kill()  # Without a sandbox, what a command left in the background lives till now.
-        until = time.monotonic() + END_SECONDS
-        while (self._running or self._ended) and time.monotonic() < until:
+        start = time.monotonic()
+        while (passed := time.monotonic() - start) < END_SECONDS:
             self._collect()
-            await asyncio.sleep(_AWAIT_END_SECONDS)
+            if not self._running and not self._ended:
+                break
+            if passed < _SOON_SECONDS:
+                _wait_shortly()
+            await asyncio.sleep(0 if passed < _SOON_SECONDS else _AWAIT_END_SECONDS)
         # What no SIGKILL ends (it waits for a disk) dies when its descriptors are released.
         self._ended += [
             (opened.waiting.tree, opened.stand_ins) for opened in self._running.values()
@@ -325,3 +332,8 @@ class LinuxSandbox:
         self._collect()
         if self._warm or self._ended:
             self._collect_later()
+
+
+def _wait_shortly() -> None:
+    """Wait for less than a timer of the loop can, which is a millisecond or two late."""
+    time.sleep(_SHORTLY_SECONDS)
