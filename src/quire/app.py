@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from quire.protocol.items import Encoded, InputImage
     from quire.protocol.ops import ContextSources
     from quire.protocol.records import SessionMeta
-    from quire.protocol.rpc import (
+    from quire.protocol.local import (
         InputPart,
         ThreadForkParams,
         ThreadResumeParams,
@@ -394,7 +394,7 @@ class Opener:
     def _opened(
         self, thread: Thread, thread_id: str, base: str, warnings: tuple[str, ...] = ()
     ) -> Opened:
-        from quire.protocol.rpc import ThreadInfo
+        from quire.protocol.local import ThreadInfo
         from quire.server.threads import Opened
 
         context = self._app.context

@@ -15,7 +15,7 @@ from quire.protocol.records import (
     TurnCompleted,
     TurnStarted,
 )
-from quire.protocol.rpc import ThreadInfo
+from quire.protocol.local import ThreadInfo
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,

@@ -56,7 +56,7 @@ def _prompt_input(argv: list[str]) -> int:
 
     from quire.app import App, Setup, choose_model
     from quire.cli.exec_run import load_config, quire_home
-    from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
+    from quire.protocol.local import InputPart, LocalImageInput, TextInput
 
     images = [os.path.abspath(name) for name in parsed.all("image")]
     cwd, home, env = working_folder(parsed.one("cd")), quire_home(), dict(os.environ)

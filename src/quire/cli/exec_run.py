@@ -45,7 +45,7 @@ def run_exec(
     prepare(choice.needs_tls)
     # From here on asyncio may be imported.
     from quire.exec.run import Job
-    from quire.protocol.rpc import LocalImageInput, TextInput
+    from quire.protocol.local import LocalImageInput, TextInput
 
     text = () if prompt is None else (TextInput(prompt),)
     job = Job(

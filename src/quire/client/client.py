@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from quire.protocol.events import Event
-from quire.protocol.rpc import (
+from quire.protocol.local import (
     InputPart,
     ThreadForkParams,
     ThreadInfo,

@@ -6,7 +6,7 @@ The core never touches a socket, a file or a process but through these.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -93,13 +93,15 @@ class Model(Protocol):
 
 class CommandAction(Struct, frozen=True):
     """What the gate judges of a command. `script` is the text for the shell, `argv` the vector
-    as displayed; `escalated` is true when the model asks to leave the sandbox."""
+    as displayed; `escalated` is true when the model asks to leave the sandbox. `prefix_rule` is
+    the beginning of a command that the model suggests to allow from now on."""
 
     script: str
     argv: tuple[str, ...]
     cwd: str
     escalated: bool = False
     justification: str | None = None
+    prefix_rule: tuple[str, ...] = ()
 
 
 class PatchAction(Struct, frozen=True):
@@ -113,6 +115,36 @@ class NoAction(Struct, frozen=True):
 
 
 Action = CommandAction | PatchAction | NoAction
+
+
+Decision = Literal["allow", "prompt", "forbidden"]
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """What the rules say of one command line. `decision` is the strictest of its parts, None when
+    no rule decides: `allow` takes the command out of the sandbox and is there only when a rule
+    allows every part. `reason` is the deciding rule's justification. `amendment` are the prefixes
+    that would have to be allowed for the line never to be asked about again, one for each part
+    that no rule allows yet; empty when no rule can say that (the line cannot be read)."""
+
+    decision: Decision | None = None
+    reason: str | None = None
+    forced_rm: bool = False
+    amendment: tuple[tuple[str, ...], ...] = ()
+
+
+class CommandRules(Protocol):
+    """The rules of a person, a project and a machine about commands."""
+
+    def judge(self, action: CommandAction) -> Judgement:
+        """Pure but for the rules that were loaded. Never raises: what cannot be read is judged
+        on the safe side."""
+        ...
+
+    def remember(self, prefixes: tuple[tuple[str, ...], ...]) -> None:
+        """Allow these prefixes from now on, and store it as the person's rules. Raises
+        `UsageError` when they cannot be stored."""
+        ...
 
 
 class ToolResult(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import Struct
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
 from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted, TurnStarted
-from quire.protocol.rpc import ThreadInfo
+from quire.protocol.local import ThreadInfo
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from quire.core.errors import ToolError
 from quire.protocol.items import ContentPart, InputImage, InputText
 from quire.protocol.ops import UserInput
-from quire.protocol.rpc import InputPart, LocalImageInput, TextInput
+from quire.protocol.local import InputPart, LocalImageInput, TextInput
 
 ReadImage = Callable[[str], InputImage]
 """Reads a local image. Raises `OSError` when it cannot be read, `ToolError` when it is none."""

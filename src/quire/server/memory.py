@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quire.core.thread import Subscription
-from quire.protocol.rpc import (
+from quire.protocol.local import (
     ThreadForkParams,
     ThreadInfo,
     ThreadResumeParams,

@@ -12,7 +12,7 @@ from quire.core.thread import Subscription, Thread
 from quire.protocol.items import InputImage
 from quire.protocol.ops import ContextSources, Interrupt, Shutdown, UserTurn
 from quire.protocol.policy import TurnContext
-from quire.protocol.rpc import (
+from quire.protocol.local import (
     ThreadForkParams,
     ThreadInfo,
     ThreadResumeParams,

@@ -1,0 +1,75 @@
+"""From a method's name to the function that answers it.
+
+Each namespace has a file in `server/calls/` with a class whose `routes()` names its methods:
+
+    def routes(self) -> Routes:
+        return {"fs/readFile": route(FsReadFileParams, self.read_file)}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from quire.protocol.rpc.method import Notification
+from quire.server.errors import InvalidRequest
+
+
+class Caller(Protocol):
+    """The client that made a call, as its handlers see it."""
+
+    @property
+    def name(self) -> str:
+        """What it called itself in `initialize`."""
+        ...
+
+    @property
+    def experimental(self) -> bool:
+        """True when it asked for the experimental part of the protocol."""
+        ...
+
+    def notify(self, kind: Notification, params: Struct) -> None:
+        """Tell this client something. Never waits; a lossy kind may be dropped. After the client
+        is gone it does nothing."""
+        ...
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call back when this client is gone."""
+        ...
+
+
+Handler = Callable[[Raw, Caller], Awaitable[Struct]]
+Routes = Mapping[str, Handler]
+
+_Params = TypeVar("_Params", bound=Struct)
+
+
+def route(
+    params_type: type[_Params], handle: Callable[[_Params, Caller], Awaitable[Struct]]
+) -> Handler:
+    """A handler that decodes its parameters. What is missing or wrong in them is an
+    `InvalidRequest` in the words of Codex 0.169."""
+
+    async def handler(raw: Raw, caller: Caller) -> Struct:
+        return await handle(decode_params(params_type, raw), caller)
+
+    return handler
+
+
+def decode_params(params_type: type[_Params], raw: Raw) -> _Params:
+    """Raises `InvalidRequest`. Absent parameters count as `{}`."""
+    try:
+        return msgspec.json.decode(bytes(raw) or b"{}", type=params_type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise InvalidRequest(f"Invalid request: {explained(str(exc))}") from None
+
+
+def explained(fault: str) -> str:
+    """A fault of msgspec in the words of Codex 0.169 where it has some."""
+    start, _, name = fault.partition("missing required field `")
+    if name and not start.rstrip().endswith("-"):
+        return f"missing field `{name.partition('`')[0]}`"
+    return fault
