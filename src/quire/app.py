@@ -448,6 +448,7 @@ def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
             exclude_slash_tmp=write.exclude_slash_tmp,
         ),
         approval_policy=config.approval_policy or "never",
+        approvals_reviewer=config.approvals_reviewer or "user",
         workspace_roots=(cwd,),
         effort=config.model_reasoning_effort or info.default_reasoning_level,
         summary=None if summary == "none" else summary,

@@ -19,7 +19,7 @@ from quire.protocol.items import (
     encode_item,
     history_item,
 )
-from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.policy import GranularApproval, SandboxPolicy, TurnContext
 from quire.protocol.records import (
     FragmentsChanged,
     GitInfo,
@@ -94,7 +94,16 @@ contexts = st.builds(
         exclude_tmpdir_env_var=st.booleans(),
         exclude_slash_tmp=st.booleans(),
     ),
-    approval_policy=st.sampled_from(["never", "on-request"]),
+    approval_policy=st.sampled_from(["never", "on-request"])
+    | st.builds(
+        GranularApproval,
+        sandbox_approval=st.booleans(),
+        rules=st.booleans(),
+        mcp_elicitations=st.booleans(),
+        request_permissions=st.booleans(),
+        skill_approval=st.booleans(),
+    ),
+    approvals_reviewer=st.sampled_from(["user", "auto_review"]),
     workspace_roots=st.lists(paths, max_size=2).map(tuple),
     effort=st.sampled_from([None, "none", "high", "persistent"]),
     summary=st.sampled_from([None, "auto", "none"]),

@@ -107,7 +107,10 @@ def test_tables_are_merged_and_every_value_has_its_origin(setup: Setup) -> None:
 
 
 def test_a_value_that_replaces_a_table_takes_its_origins_away(setup: Setup) -> None:
-    setup.user("[approval_policy]\ngranular = { rules = true }\n")
+    setup.user(
+        "[approval_policy.granular]\nrules = true\nsandbox_approval = true\n"
+        "mcp_elicitations = false\n"
+    )
     loaded = setup.load("approval_policy=never")
     assert loaded.config.approval_policy == "never"
     assert list(loaded.origins) == ["approval_policy"]
@@ -318,5 +321,5 @@ class TestWarnings:
         loaded = setup.load("approval_policy=on-failure")
         assert loaded.config.approval_policy == "on-request"
         assert 'counts as "on-request"' in loaded.warnings[0]
-        loaded = setup.load("approval_policy={granular={rules=true}}")
-        assert loaded.config.approval_policy == "on-request"
+        loaded = setup.load("approvals_reviewer=guardian_subagent")
+        assert loaded.config.approvals_reviewer == "auto_review"

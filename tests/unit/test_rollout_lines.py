@@ -156,7 +156,7 @@ THEIRS = {
     "session_meta": {"account_scoped", "context_window"}
     | {"forked_from_ordinal_exclusive", "history_base", "multi_agent_version"},
     "turn_context": {
-        *("disabled_plugin_ids", "approvals_reviewer", "permission_profile", "comp_hash"),
+        *("disabled_plugin_ids", "permission_profile", "comp_hash"),
         *("collaboration_mode", "multi_agent_version", "realtime_active"),
         *("file_system_sandbox_policy",),
     },

@@ -22,6 +22,9 @@ OPTIONS = (
         "MODE",
         choices=("read-only", "workspace-write", "danger-full-access"),
     ),
+    Option(
+        ("--approve-for-me",), "Let an automatic reviewer answer, in the workspace-write sandbox"
+    ),
     Option(("--cd", "-C"), "Folder to work in", "DIR"),
     Option(("--add-dir",), "A further folder that may be written", "DIR", True),
     Option(("--trust",), "Trust this project from now on: its config takes effect"),

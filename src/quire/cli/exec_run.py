@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from quire.app import App, Setup, choose_model
 from quire.cli.exec import working_folder
-from quire.cli.options import Parsed
+from quire.cli.options import CommandLineError, Parsed
 from quire.config.load import ConfigSources, LoadedConfig, load
 from quire.core.errors import UsageError
 from quire.models.light_asyncio import prepare
@@ -112,6 +112,8 @@ def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
         flags["model"] = model
     if mode := parsed.one("sandbox"):
         flags["sandbox_mode"] = mode
+    if parsed.flag("approve-for-me"):
+        flags |= _approve_for_me(parsed)
     if parsed.flag("dangerously-bypass-approvals-and-sandbox"):
         flags["sandbox_mode"] = "danger-full-access"
         flags["approval_policy"] = "never"
@@ -127,6 +129,17 @@ def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
         )
     )
     return _with_folders(loaded, [os.path.join(cwd, name) for name in parsed.all("add-dir")])
+
+
+def _approve_for_me(parsed: Parsed) -> dict[str, object]:
+    for other in ("sandbox", "dangerously-bypass-approvals-and-sandbox"):
+        if parsed.flag(other):
+            raise CommandLineError(f"'--approve-for-me' cannot be used with '--{other}'")
+    return {
+        "sandbox_mode": "workspace-write",
+        "approval_policy": "on-request",
+        "approvals_reviewer": "auto_review",
+    }
 
 
 def _with_folders(loaded: LoadedConfig, folders: list[str]) -> LoadedConfig:

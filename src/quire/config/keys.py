@@ -9,7 +9,7 @@ def _names(text: str) -> frozenset[str]:
 
 UNSUPPORTED = _names(
     """
-    agents apps apps_mcp_product_sku approvals_reviewer audio auto_review browser_use
+    agents apps apps_mcp_product_sku audio auto_review browser_use
     client_search_provider cloud compact_prompt computer_use daybreak default_permissions
     experimental_compact_prompt_file experimental_realtime_start_instructions
     experimental_realtime_webrtc_call_base_url experimental_realtime_ws_backend_prompt

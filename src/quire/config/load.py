@@ -146,17 +146,28 @@ def _current(values: Table, origins: Mapping[Path, Origin], warnings: list[str])
                 f'config: {place}: model_providers.{name}: `wire_api = "chat"` is no longer '
                 'supported; set `wire_api = "responses"`'
             )
+    return _current_approvals(values, origins, warnings)
+
+
+def _current_approvals(values: Table, origins: Mapping[Path, Origin], warnings: list[str]) -> Table:
+    """The same for approvals; the table `granular` is taken out of its wrapping."""
+    changed = dict(values)
     policy = values.get("approval_policy")
     if policy == "untrusted":
         raise ConfigError(
             f"config: {_place(origins, 'approval_policy')}: "
             'approval_policy = "untrusted" is no longer supported; remove this setting'
         )
-    if policy == "on-failure" or (as_table(policy) or {}).keys() == {"granular"}:
-        shown = '"on-failure"' if policy == "on-failure" else "granular"
-        warnings.append(f'approval_policy: {shown} is not supported and counts as "on-request"')
-        return {**values, "approval_policy": "on-request"}
-    return values
+    if policy == "on-failure":
+        warnings.append('approval_policy: "on-failure" is not supported and counts as "on-request"')
+        changed["approval_policy"] = "on-request"
+    elif (table := as_table(policy)) is not None:
+        from quire.config.approvals import granular_table
+
+        changed["approval_policy"] = granular_table(table, _place(origins, "approval_policy"))
+    if values.get("approvals_reviewer") == "guardian_subagent":
+        changed["approvals_reviewer"] = "auto_review"
+    return changed
 
 
 def _place(origins: Mapping[Path, Origin], *path: str) -> str:

@@ -4,7 +4,8 @@ texts only: it reads the schema's source for the docstrings of fields."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
@@ -46,7 +47,7 @@ def choices_of(path: Path) -> tuple[str, ...]:
             node = _strip_none(get_type_hints(struct)[segment])
         elif get_origin(node) is dict:
             node = get_args(node)[1]
-    return get_args(node) if get_origin(node) is Literal else ()
+    return _literals(node)
 
 
 def _keys_of(struct: type[Struct], prefix: Path) -> Iterator[Key]:
@@ -59,7 +60,7 @@ def _keys_of(struct: type[Struct], prefix: Path) -> Iterator[Key]:
             yield from _keys_of(inner, path)
         elif get_origin(node) is dict and (entry := _struct(get_args(node)[1])):
             yield from _keys_of(entry, (*path, "<name>"))
-        else:
+        else:  # A table that stands beside words is told in the field's text.
             field = defaults[name]
             plain = field.default_factory is NODEFAULT and field.default not in (None, ())
             yield Key(path, _words(node), _toml(field.default) if plain else "", texts[name])
@@ -69,8 +70,15 @@ def _strip_none(node: object) -> object:
     """The type without `None`."""
     members = get_args(node)
     if type(None) in members:
-        (node,) = [t for t in members if t is not type(None)]
+        members = tuple(t for t in members if t is not type(None))
+        return members[0] if len(members) == 1 else Union[members]
     return node
+
+
+def _literals(node: object) -> tuple[str, ...]:
+    """The words of a type, also when it takes something else besides."""
+    members = get_args(node) if get_origin(node) in (Union, UnionType) else (node,)
+    return tuple(w for m in members if get_origin(m) is Literal for w in get_args(m))
 
 
 def _struct(node: object) -> type[Struct] | None:
@@ -78,8 +86,8 @@ def _struct(node: object) -> type[Struct] | None:
 
 
 def _words(node: object) -> str:
-    if get_origin(node) is Literal:
-        return ", ".join(f"`{value}`" for value in get_args(node))
+    if words := _literals(node):
+        return ", ".join(f"`{value}`" for value in words)
     if get_origin(node) is tuple:
         return f"list of {_words(get_args(node)[0])}s"
     if get_origin(node) is dict:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from quire.protocol.policy import (
     ApprovalPolicy,
+    ApprovalsReviewer,
     ReasoningEffort,
     ReasoningSummary,
     SandboxMode,
@@ -145,7 +146,11 @@ class Config(Struct, frozen=True, kw_only=True):
     """What commands may touch."""
     sandbox_workspace_write: SandboxWorkspaceWrite = SandboxWorkspaceWrite()
     approval_policy: ApprovalPolicy | None = None
-    """When the model may ask you; under `never` what would ask is refused."""
+    """When the model may ask you. Under `never` what would ask is refused; `{ granular = {...} }`
+    decides for each kind of question: `sandbox_approval`, `rules`, `mcp_elicitations`,
+    `request_permissions`, `skill_approval`."""
+    approvals_reviewer: ApprovalsReviewer | None = None
+    """Who answers what is asked: you, or an automatic reviewer (`auto_review`)."""
     shell_environment_policy: ShellEnvironmentPolicy = ShellEnvironmentPolicy()
     allow_login_shell: bool = True
     """Run commands as your login shell would; otherwise your profile files have no effect."""

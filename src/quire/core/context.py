@@ -12,7 +12,12 @@ from zlib import crc32
 from quire.core.ports import IdSource
 from quire.protocol.items import InputText, Message, encode_item
 from quire.protocol.ops import ContextSources, UserTurn
-from quire.protocol.policy import PROTECTED_NAMES, SandboxPolicy, TurnContext
+from quire.protocol.policy import (
+    PROTECTED_NAMES,
+    ApprovalPolicy,
+    SandboxPolicy,
+    TurnContext,
+)
 from quire.protocol.records import FragmentsChanged, ItemAdded, Record
 
 BASE = "base"
@@ -79,8 +84,10 @@ def permissions_text(turn: TurnContext) -> str:
     mode = turn.sandbox.mode
     lines = [
         f"`sandbox_mode` is `{mode}`: {_MODE_TEXT[mode]} Network access is {network}.",
-        _APPROVAL_TEXT[turn.approval_policy],
+        _approval_text(turn.approval_policy),
     ]
+    if turn.approvals_reviewer == "auto_review" and turn.approval_policy != "never":
+        lines.append(_REVIEWED)
     roots = writable_roots(turn.sandbox, turn.workspace_roots)
     if roots:
         quoted = ", ".join(f"`{root}`" for root in roots)
@@ -100,17 +107,32 @@ _MODE_TEXT = {
     ),
     "danger-full-access": "there is no sandbox; every file can be written.",
 }
-_APPROVAL_TEXT = {
-    "never": (
-        "Approval policy is currently never: nobody can answer a question. Do not provide "
-        "`sandbox_permissions`; such commands are rejected. When something is refused, find "
-        "another way or say what is missing."
-    ),
-    "on-request": (
-        "Approval policy is currently on-request: when a command needs to leave the sandbox, set "
-        "`sandbox_permissions` to `require_escalated` and give a one-sentence `justification`."
-    ),
-}
+_ESCALATE = (
+    "when a command needs to leave the sandbox, set `sandbox_permissions` to `require_escalated` "
+    "and give a one-sentence `justification`."
+)
+_NO_ESCALATION = (
+    "Do not provide `sandbox_permissions`; such commands are rejected. When something is refused, "
+    "find another way or say what is missing."
+)
+_REVIEWED = (
+    "Questions are answered by an automatic reviewer, which judges the risk and what the user "
+    "asked for: a precise `justification` helps. Do not work around a refusal."
+)
+
+
+def _approval_text(policy: ApprovalPolicy) -> str:
+    """What can be asked, and how. Of a granular policy, what concerns commands and patches."""
+    if policy == "never":
+        return f"Approval policy is currently never: nobody can answer a question. {_NO_ESCALATION}"
+    if policy == "on-request":
+        return f"Approval policy is currently on-request: {_ESCALATE}"
+    sandbox = _ESCALATE if policy.sandbox_approval else f"nothing can leave it. {_NO_ESCALATION}"
+    rules = "asked about" if policy.rules else "refused"
+    return (
+        f"Approval policy is currently granular. The sandbox: {sandbox} Commands that a rule "
+        f"marks for approval are {rules}."
+    )
 
 
 def writable_roots(policy: SandboxPolicy, workspace_roots: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-ApprovalPolicy = Literal["on-request", "never"]
+ApprovalsReviewer = Literal["user", "auto_review"]
 SandboxMode = Literal["read-only", "workspace-write", "danger-full-access"]
 ReasoningEffort = Literal[
     "none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra", "persistent"
@@ -20,6 +20,41 @@ PatchTool = Literal["freeform", "function"]
 
 PROTECTED_NAMES = (".git", ".quire", ".codex", ".agents", ".aws")
 """Names that stay read-only in every writable root, also when they do not exist."""
+
+
+class GranularApproval(Struct, frozen=True, kw_only=True):
+    """Which questions may be asked; where one is false, what would ask is refused.
+
+    `sandbox_approval`: leaving the sandbox, and patches outside the writable roots; `rules`: what
+    a rule says to ask about; `mcp_elicitations`: questions of MCP servers; `request_permissions`:
+    the tool that asks for more; `skill_approval`: scripts of skills."""
+
+    sandbox_approval: bool
+    rules: bool
+    mcp_elicitations: bool
+    request_permissions: bool = False
+    skill_approval: bool = False
+
+
+class Granular(Struct, frozen=True):
+    """`GranularApproval` as it is written: `{"granular": {...}}`."""
+
+    granular: GranularApproval
+
+
+ApprovalPolicy = Literal["on-request", "never"] | GranularApproval
+ApprovalWords = Literal["on-request", "never"] | Granular
+"""An `ApprovalPolicy` in files and messages (Codex 0.169: `AskForApproval`)."""
+
+
+def approval_words(policy: ApprovalPolicy) -> ApprovalWords:
+    """The policy as it is written."""
+    return Granular(policy) if isinstance(policy, GranularApproval) else policy
+
+
+def approval_policy(words: ApprovalWords) -> ApprovalPolicy:
+    """The policy that was written."""
+    return words.granular if isinstance(words, Granular) else words
 
 
 class SandboxPolicy(Struct, frozen=True, kw_only=True):
@@ -48,8 +83,8 @@ class TurnContext(Struct, frozen=True, kw_only=True):
 
     `cwd` and `workspace_roots` are absolute. `context_window` is in tokens and is the usable
     part (window times the catalog's effective percent). `output_schema` is a JSON Schema
-    document as text. `max_output_tokens` is the default budget for one tool output (4 bytes
-    a token).
+    document as text. `approvals_reviewer` says who answers what is asked. `max_output_tokens` is
+    the default budget for one tool output (4 bytes a token).
     """
 
     cwd: str
@@ -57,6 +92,7 @@ class TurnContext(Struct, frozen=True, kw_only=True):
     model_provider: str
     sandbox: SandboxPolicy = SandboxPolicy()
     approval_policy: ApprovalPolicy = "never"
+    approvals_reviewer: ApprovalsReviewer = "user"
     workspace_roots: tuple[str, ...] = ()
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None

@@ -15,13 +15,15 @@ from msgspec import Raw, Struct
 
 from quire.protocol.items import CALL_KINDS, OUTPUT_KINDS, HistoryItem, ItemHead
 from quire.protocol.policy import (
-    ApprovalPolicy,
+    ApprovalsReviewer,
+    ApprovalWords,
     ReasoningEffort,
     ReasoningSummary,
     SandboxMode,
     SandboxPolicy,
     TurnContext,
     Verbosity,
+    approval_policy,
 )
 from quire.protocol.records import (
     FragmentsChanged,
@@ -157,7 +159,8 @@ _DEFAULTS = TurnContext(cwd="", model="", model_provider="")
 
 class _TurnContext(_TurnWords, frozen=True, kw_only=True):
     sandbox_policy: _Sandbox
-    approval_policy: ApprovalPolicy
+    approval_policy: ApprovalWords
+    approvals_reviewer: ApprovalsReviewer | Literal["guardian_subagent"] = "user"
     workspace_roots: tuple[str, ...] = ()
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None
@@ -375,7 +378,8 @@ def _context(turn: _TurnContext) -> TurnContext:
             exclude_tmpdir_env_var=policy.exclude_tmpdir_env_var,
             exclude_slash_tmp=policy.exclude_slash_tmp,
         ),
-        approval_policy=turn.approval_policy,
+        approval_policy=approval_policy(turn.approval_policy),
+        approvals_reviewer="user" if turn.approvals_reviewer == "user" else "auto_review",
         workspace_roots=turn.workspace_roots,
         effort=turn.effort,
         summary=turn.summary,

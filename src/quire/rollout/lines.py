@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from quire.protocol.items import Encoded
-from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.policy import SandboxPolicy, TurnContext, approval_words
 from quire.protocol.records import (
     FragmentsChanged,
     GitInfo,
@@ -209,7 +209,8 @@ def _turn_context(turn_id: str, turn: TurnContext) -> Payload:
         "root_turn_id": turn_id,
         "cwd": turn.cwd,
         "workspace_roots": turn.workspace_roots,
-        "approval_policy": turn.approval_policy,
+        "approval_policy": approval_words(turn.approval_policy),
+        "approvals_reviewer": turn.approvals_reviewer,
         "model": turn.model,
         "model_provider": turn.model_provider,
         "sandbox_policy": _sandbox_policy(turn.sandbox),
