@@ -1,0 +1,39 @@
+"""All words of the app-server: what a client may call, what the server tells and asks."""
+
+from __future__ import annotations
+
+from quire.protocol.rpc import (
+    approvals,
+    elicitation,
+    item,
+    review,
+    server,
+    thread,
+    thread_history,
+    thread_queue,
+    thread_terminals,
+    turn,
+)
+from quire.protocol.rpc.method import Method, Notification, ServerRequest
+
+METHODS: tuple[Method, ...] = (
+    *server.METHODS,
+    *thread.METHODS,
+    *thread_history.METHODS,
+    *thread_queue.METHODS,
+    *thread_terminals.METHODS,
+    *turn.METHODS,
+    *review.METHODS,
+)
+
+NOTIFICATIONS: tuple[Notification, ...] = (
+    *server.NOTIFICATIONS,
+    *thread.NOTIFICATIONS,
+    *thread_history.NOTIFICATIONS,
+    *thread_queue.NOTIFICATIONS,
+    *turn.NOTIFICATIONS,
+    *item.NOTIFICATIONS,
+    *approvals.NOTIFICATIONS,
+)
+
+REQUESTS: tuple[ServerRequest, ...] = (*approvals.REQUESTS, *elicitation.REQUESTS)
