@@ -8,7 +8,7 @@ import msgspec
 
 from quire.core.admit import Facts
 from quire.core.gate import Gate
-from quire.core.ports import Model, Rollout, ToolSet
+from quire.core.ports import Judgement, Model, Rollout, ToolSet
 from quire.core.state import ThreadState, apply
 from quire.core.thread import Ports, Thread
 from quire.protocol.items import InputText
@@ -26,7 +26,10 @@ SOURCES = ContextSources(
     current_date="2023-11-14",
     timezone="Etc/UTC",
 )
-FACTS = Facts(forced_rm=lambda script: "rm -f" in script, writable=lambda path, turn: True)
+FACTS = Facts(
+    judge=lambda action: Judgement(forced_rm="rm -f" in action.script),
+    writable=lambda path, turn: True,
+)
 
 
 class World:

@@ -8,6 +8,7 @@ from quire.exec.human import Human
 from quire.exec.jsonl import JsonDisplay
 from quire.exec.style import Style
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError
+from quire.protocol.local import ThreadInfo
 from quire.protocol.policy import SandboxPolicy
 from quire.protocol.records import (
     ItemCompleted,
@@ -15,7 +16,6 @@ from quire.protocol.records import (
     TurnCompleted,
     TurnStarted,
 )
-from quire.protocol.local import ThreadInfo
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,

@@ -17,7 +17,7 @@ from typing import Any
 from quire.core.admit import Facts
 from quire.core.errors import ToolError
 from quire.core.gate import Gate
-from quire.core.ports import Invocation, ToolResult
+from quire.core.ports import Invocation, Judgement, ToolResult
 from quire.core.writable import writable
 from quire.protocol.events import LiveEvent
 from quire.protocol.policy import TurnContext
@@ -129,7 +129,7 @@ def gate() -> Gate:
     def may_write(path: str, turn: TurnContext) -> bool:
         return writable(path, turn, None, RealDisk())
 
-    return Gate(Facts(forced_rm=lambda _: False, writable=may_write))
+    return Gate(Facts(judge=lambda _: Judgement(), writable=may_write))
 
 
 def run(invocation: Invocation, ctx: RecordingContext) -> ToolResult:
@@ -139,7 +139,7 @@ def run(invocation: Invocation, ctx: RecordingContext) -> ToolResult:
 def admitted(invocation: Invocation, ctx: RecordingContext) -> str:
     """Judge and run a call as the loop does; what the model is told."""
     try:
-        gate().admit(invocation, ctx)
+        asyncio.run(gate().admit(invocation, ctx, "c"))
         content = run(invocation, ctx).content
     except ToolError as error:
         return str(error)

@@ -48,7 +48,7 @@ class LoadedConfig(Struct, frozen=True, kw_only=True):
     """The configuration and where it comes from. `origins` has an entry for each value that some
     layer sets, by its dotted key. `warnings` are lines for people. `layers` are in rank order,
     lowest first. `project_root` is the nearest folder with a root marker; `trust` is what you
-    decided about the project."""
+    decided about the project, `sources` where it was looked for."""
 
     config: Config
     origins: Mapping[str, Origin]
@@ -56,6 +56,7 @@ class LoadedConfig(Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     project_root: str | None
     trust: TrustLevel | None
+    sources: ConfigSources
 
 
 def load(sources: ConfigSources) -> LoadedConfig:
@@ -77,6 +78,7 @@ def load(sources: ConfigSources) -> LoadedConfig:
         layers=tuple(layers),
         project_root=root,
         trust=project.trust,
+        sources=sources,
     )
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from quire.core.errors import create_process_error
-from quire.core.ports import Action, CommandAction, PatchAction
+from quire.core.ports import (
+    Action,
+    ApprovalRequest,
+    CommandAction,
+    Judgement,
+    PatchAction,
+)
 from quire.core.writable import patch_refusal
-from quire.protocol.policy import TurnContext
+from quire.protocol.policy import ApprovalPolicy, GranularApproval, TurnContext
 from quire.protocol.quoting import command_line
 
 ESCALATION_UNDER_NEVER = (
@@ -17,17 +25,32 @@ ESCALATION_UNDER_NEVER = (
     "approval policy is Never"
 )
 FORCED_RM = "rm -f style commands are not permitted. Use a safer approach"
+DECLINED_COMMAND = create_process_error("rejected by user")
+DECLINED_PATCH = "patch rejected by user"
 
 
 class Allow(Struct, frozen=True):
-    """Run it under the turn's sandbox policy."""
+    """Run it under the turn's sandbox policy, or without a sandbox where a rule allows that."""
+
+    unsandboxed: bool = False
 
 
-class Ask(Struct, frozen=True):
-    """A person must decide. `refusal` is what the model is told when nobody can."""
+class Ask(Struct, frozen=True, kw_only=True):
+    """A person must decide. `refusal` is what the model is told when nobody can, `declined` what
+    it is told when the person says no. Accepted, it runs `unsandboxed` or as usual."""
 
-    reason: str
+    action: CommandAction | PatchAction
+    reason: str | None
     refusal: str
+    declined: str
+    kind: Literal["sandbox", "rule"] = "sandbox"
+    unsandboxed: bool = False
+    amendment: tuple[tuple[str, ...], ...] = ()
+
+    def request(self, item_id: str) -> ApprovalRequest:
+        return ApprovalRequest(
+            item_id=item_id, action=self.action, reason=self.reason, amendment=self.amendment
+        )
 
 
 class Forbid(Struct, frozen=True):
@@ -40,10 +63,10 @@ Verdict = Allow | Ask | Forbid
 
 
 class Facts(Struct, frozen=True):
-    """What the verdict needs to know of the world: `forced_rm` tells whether a shell script
-    holds a forced `rm`, `writable` whether a path may be written under the turn's policy."""
+    """What the verdict needs to know of the world: `judge` gives the rules' judgement of a
+    command, `writable` whether a path may be written under the turn's policy."""
 
-    forced_rm: Callable[[str], bool]
+    judge: Callable[[CommandAction], Judgement]
     writable: Callable[[str, TurnContext], bool]
 
 
@@ -51,24 +74,67 @@ def admit(action: Action, turn: TurnContext, facts: Facts) -> Verdict:
     """Codex 0.169, rows A2, A10, T5, T9. Pure but for the two facts it asks for."""
     match action:
         case CommandAction():
-            return _admit_command(action, turn, facts)
+            return _admit_command(action, turn, facts.judge(action))
         case PatchAction(paths):
             if all(facts.writable(path, turn) for path in paths):
                 return Allow()
-            refusal = patch_refusal(turn.sandbox)
-            return _ask(turn, "the patch writes outside the writable roots", refusal)
+            ask = Ask(
+                action=action,
+                reason=None,
+                refusal=patch_refusal(turn.sandbox),
+                declined=DECLINED_PATCH,
+            )
+            return _put(ask, turn)
         case _:
             return Allow()
 
 
-def _admit_command(action: CommandAction, turn: TurnContext, facts: Facts) -> Verdict:
-    if facts.forced_rm(action.script):
-        refusal = f"`{command_line(action.argv)}` rejected: {FORCED_RM}"
-        return _ask(turn, "a forced rm", create_process_error(refusal))
-    if action.escalated and turn.sandbox.mode != "danger-full-access":
-        return _ask(turn, action.justification or "", ESCALATION_UNDER_NEVER)
-    return Allow()
+def _admit_command(action: CommandAction, turn: TurnContext, judged: Judgement) -> Verdict:
+    """The strictest wins: what a rule forbids, then what must be asked, then what a rule allows."""
+    escalated = action.escalated and turn.sandbox.mode != "danger-full-access"
+    if judged.decision == "forbidden":
+        return Forbid(create_process_error(_rejected(action, judged.reason or _FORBIDDEN)))
+    if judged.decision == "prompt":
+        refusal = create_process_error(_rejected(action, judged.reason or _PROMPT))
+        reason = judged.reason or action.justification
+        ask = replace(_command(action, reason, refusal, judged), kind="rule")
+    elif judged.forced_rm:
+        refusal = create_process_error(_rejected(action, FORCED_RM))
+        ask = _command(action, action.justification, refusal, judged)
+    elif judged.decision == "allow":
+        return Allow(unsandboxed=True)
+    elif escalated:
+        ask = _command(action, action.justification, ESCALATION_UNDER_NEVER, judged)
+    else:
+        return Allow()
+    return _put(ask, turn)
 
 
-def _ask(turn: TurnContext, reason: str, refusal: str) -> Verdict:
-    return Forbid(refusal) if turn.approval_policy == "never" else Ask(reason, refusal)
+_FORBIDDEN = "blocked by policy"
+_PROMPT = "approval required by policy rule, but the approval policy is never"
+
+
+def _rejected(action: CommandAction, why: str) -> str:
+    return f"`{command_line(action.argv)}` rejected: {why}"
+
+
+def _command(action: CommandAction, reason: str | None, refusal: str, judged: Judgement) -> Ask:
+    return Ask(
+        action=action,
+        reason=reason,
+        refusal=refusal,
+        declined=DECLINED_COMMAND,
+        unsandboxed=action.escalated,
+        amendment=judged.amendment,
+    )
+
+
+def _put(ask: Ask, turn: TurnContext) -> Verdict:
+    return ask if may_ask(turn.approval_policy, ask.kind) else Forbid(ask.refusal)
+
+
+def may_ask(policy: ApprovalPolicy, kind: Literal["sandbox", "rule"]) -> bool:
+    """True when the policy lets a person be asked about this."""
+    if isinstance(policy, GranularApproval):
+        return policy.rules if kind == "rule" else policy.sandbox_approval
+    return policy != "never"

@@ -43,7 +43,7 @@ from quire.protocol.items import (
     ToolCall,
     encode_item,
 )
-from quire.protocol.ops import UserTurn
+from quire.protocol.ops import UserInput, UserTurn
 from quire.protocol.policy import TurnContext
 from quire.protocol.records import (
     ItemAdded,
@@ -130,6 +130,7 @@ class Journal:
         self._item_starts: dict[str, int] = {}
         self._last_message: str | None = None
         self._closed = False
+        self._steering: list[UserInput] = []
 
     @property
     def state(self) -> ThreadState:
@@ -154,6 +155,8 @@ class Journal:
         self._thread.publish(event)
 
     def begin(self, item: ThreadItem) -> None:
+        if item.id in self._item_starts:
+            return
         started = self.now_ms()
         self._item_starts[item.id] = started
         self._thread.publish(ItemStarted(self.turn_id, item, started))
@@ -172,9 +175,22 @@ class Journal:
         for entry in context_records(op, self.state.fragments, self._ids):
             record(entry)
         record(TurnSettings(op.turn_id, op.context))
-        message = Message("user", op.input.content, id=f"msg_{self._ids.new()}")
-        record(ItemAdded(encode_item(message), "user", op.turn_id))
-        self.finish(UserMessageItem(self._ids.new(), op.input.text, op.input.images))
+        self._said(op.input)
+
+    def steer(self, words: UserInput) -> None:
+        """Words of the person for the running turn: they are said as soon as no call is open."""
+        self._steering.append(words)
+
+    def take_steering(self) -> None:
+        """Record what the person said since, unless a call is open."""
+        while self._steering and not self.state.pending:
+            self._said(self._steering.pop(0))
+
+    def _said(self, words: UserInput) -> None:
+        message = Message("user", words.content, id=f"msg_{self._ids.new()}")
+        self._thread.record(ItemAdded(encode_item(message), "user", self.turn_id))
+        item_id = self._ids.new()
+        self.finish(UserMessageItem(item_id, words.text, words.images, words.client_id))
 
     def take(self, event: ModelEvent) -> None:
         """Record or publish one event of the model."""

@@ -117,6 +117,8 @@ class NoAction(Struct, frozen=True):
 Action = CommandAction | PatchAction | NoAction
 
 
+# --- rules and people ----------------------------------------------------------------------
+
 Decision = Literal["allow", "prompt", "forbidden"]
 
 
@@ -147,6 +149,70 @@ class CommandRules(Protocol):
         ...
 
 
+class ApprovalRequest(Struct, frozen=True, kw_only=True):
+    """A question to a person: may this call run? `reason` is for them. `amendment` are the
+    prefixes that a rule would have to allow for never being asked again."""
+
+    item_id: str
+    action: CommandAction | PatchAction
+    reason: str | None = None
+    amendment: tuple[tuple[str, ...], ...] = ()
+
+
+class Accepted(Struct, frozen=True):
+    """It may run. `for_session`: the same again needs no question in this thread. `remember` are
+    prefixes to allow from now on, as a rule."""
+
+    for_session: bool = False
+    remember: tuple[tuple[str, ...], ...] = ()
+
+
+class Declined(Struct, frozen=True):
+    """It may not run; the turn goes on. `message` is what the model is told in place of the
+    usual words."""
+
+    message: str | None = None
+
+
+Answer = Accepted | Declined
+
+
+class InputOption(Struct, frozen=True):
+    label: str
+    description: str
+
+
+class InputQuestion(Struct, frozen=True, kw_only=True):
+    """A question of the model to the person, with two or three answers to choose from."""
+
+    id: str
+    header: str
+    question: str
+    options: tuple[InputOption, ...] = ()
+
+
+class InputRequest(Struct, frozen=True):
+    item_id: str
+    questions: tuple[InputQuestion, ...]
+
+
+class Approver(Protocol):
+    """Puts questions to whoever may answer them. Both calls wait without limit and are cancelled
+    with their turn: the question is then withdrawn. That the person wants the turn to end is no
+    answer: the turn is interrupted, and the call with it."""
+
+    async def decide(self, request: ApprovalRequest, ctx: ToolContext) -> Answer:
+        """Raises `AgentError` when the turn must not go on (too many denials)."""
+        ...
+
+    async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
+        """The chosen or written answers by question id; empty when the person gave none."""
+        ...
+
+
+# --- running calls -------------------------------------------------------------------------
+
+
 class ToolResult(Struct, frozen=True):
     """`content` goes to the model, already within its budget."""
 
@@ -173,7 +239,7 @@ class ToolContext(Protocol):
         ...
 
     def begin(self, item: ThreadItem) -> None:
-        """Publish `ItemStarted`. Not stored."""
+        """Publish `ItemStarted`, unless the item was begun already. Not stored."""
         ...
 
     def finish(self, item: ThreadItem) -> None:
@@ -191,6 +257,10 @@ class Invocation(Protocol):
         """Do it. Raises `ToolError` with words for the model. May be cancelled at any await: it
         must then stop what it started (or leave it to the tool set) and let the cancellation
         through."""
+        ...
+
+    def proposed(self, ctx: ToolContext) -> None:
+        """A person is about to be asked: begin the item that they decide about."""
         ...
 
     def declined(self, ctx: ToolContext, reason: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ from quire.protocol.events import (
     Event,
     ReasoningDelta,
 )
-from quire.protocol.ops import Interrupt, Op, Shutdown, UserTurn
+from quire.protocol.ops import Interrupt, Op, Shutdown, Steer, UserInput, UserTurn
 from quire.protocol.records import Record, TurnCompleted
 from quire.protocol.thread import TurnStatus
 
@@ -39,6 +40,18 @@ class Ports(Struct, frozen=True):
     gate: Gate
     clock: Clock
     ids: IdSource
+
+
+class Listener(Protocol):
+    """Who is told of a thread's events."""
+
+    def put(self, event: Event) -> None:
+        """One event. Never waits and never raises."""
+        ...
+
+    def end(self) -> None:
+        """The thread was closed: no more events."""
+        ...
 
 
 class Subscription:
@@ -80,7 +93,7 @@ class Subscription:
 
     def close(self) -> None:
         """Stop watching."""
-        self._thread.unsubscribe(self)
+        self._thread.detach(self)
         self.end()
 
 
@@ -89,9 +102,10 @@ class Thread:
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._subscriptions: list[Subscription] = []
+        self._listeners: list[Listener] = []
         self._turn: asyncio.Task[TurnStatus] | None = None
         self._interrupted = False
+        self._journal: Journal | None = None
         self.state = ThreadState()
 
     def replay(self, records: Iterable[Record]) -> None:
@@ -121,18 +135,22 @@ class Thread:
 
     def publish(self, event: Event) -> None:
         """Show an event that is not stored."""
-        for subscription in self._subscriptions:
-            subscription.put(event)
+        for listener in self._listeners:
+            listener.put(event)
 
     def subscribe(self, *, deltas: bool = True) -> Subscription:
         """Watch from now on."""
         subscription = Subscription(self, deltas)
-        self._subscriptions.append(subscription)
+        self.attach(subscription)
         return subscription
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
+    def attach(self, listener: Listener) -> None:
+        """Have every event from now on handed to `listener`, in order, as it happens."""
+        self._listeners.append(listener)
+
+    def detach(self, listener: Listener) -> None:
+        if listener in self._listeners:
+            self._listeners.remove(listener)
 
     async def submit(self, op: Op) -> None:
         """Carry out one op. Raises `UsageError` when a turn is running already."""
@@ -144,6 +162,8 @@ class Thread:
                 self._turn = asyncio.create_task(self._run(op))
                 # A task cancelled before its first step never runs, and would record nothing.
                 await asyncio.sleep(0)
+            case Steer(turn_id, words):
+                self._steer(turn_id, words)
             case Interrupt():
                 await self._stop_turn()
             case Shutdown():
@@ -151,8 +171,8 @@ class Thread:
                 await self._ports.tools.aclose()
                 await self._ports.model.aclose()
                 self._ports.rollout.close()
-                for subscription in tuple(self._subscriptions):
-                    subscription.end()
+                for listener in tuple(self._listeners):
+                    listener.end()
 
     async def wait(self) -> TurnStatus | None:
         """Wait for the running turn. A bug in it is raised here. None when none ran."""
@@ -160,8 +180,16 @@ class Thread:
             return None
         return await asyncio.shield(self._turn)
 
+    def _steer(self, turn_id: str, words: UserInput) -> None:
+        running = self.state.turn_id
+        if self._journal is None or running is None:
+            raise UsageError("no active turn to steer")
+        if running != turn_id:
+            raise UsageError(f"expected active turn id `{turn_id}` but found `{running}`")
+        self._journal.steer(words)
+
     async def _run(self, op: UserTurn) -> TurnStatus:
-        journal = Journal(self, op, self._ports.clock, self._ports.ids)
+        journal = self._journal = Journal(self, op, self._ports.clock, self._ports.ids)
         turn = Turn(op, journal, self._ports.model, self._ports.tools, self._ports.gate)
         try:
             return await turn.run()

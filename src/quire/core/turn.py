@@ -57,6 +57,7 @@ class Turn:
 
     async def _loop(self) -> None:
         while True:
+            self._journal.take_steering()
             match next_step(self._journal.state, self._op.context.context_window):
                 case RunTools(calls):
                     await self._run_tools(calls)
@@ -96,8 +97,8 @@ class Turn:
         self._journal.call_started(pending)
         try:
             invocation = self._tools.prepare(tool_call(pending), self._op.context)
-            self._gate.admit(invocation, self._journal)
-            result = await invocation.run(self._journal)
+            ctx = await self._gate.admit(invocation, self._journal, pending.head.call_id or "")
+            result = await invocation.run(ctx)
         except ToolError as exc:
             result = ToolResult(str(exc), ok=False)
         self._journal.call_finished(pending, result)

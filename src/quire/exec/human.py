@@ -8,9 +8,9 @@ from typing import TextIO
 
 from quire.exec.style import Style, diff_lines, diff_stat
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
+from quire.protocol.local import ThreadInfo
 from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted
-from quire.protocol.local import ThreadInfo
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,

@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
+from quire.protocol.local import ThreadInfo
 from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted, TurnStarted
-from quire.protocol.local import ThreadInfo
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,

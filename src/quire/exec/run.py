@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from quire.client.client import Client, ThreadClient
 from quire.protocol.events import Event
-from quire.protocol.records import TurnCompleted
 from quire.protocol.local import InputPart, ThreadInfo
+from quire.protocol.records import TurnCompleted
 
 EXIT_DONE, EXIT_FAILED = 0, 1
 

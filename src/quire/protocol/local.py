@@ -1,14 +1,21 @@
-"""The calls a client makes of a server: one Params type each, and what it answers.
-
-In process these objects are passed as they are; over JSON-RPC they are camelCase (Codex 0.169,
-app-server v2).
+"""The calls of a client in the same process: the same threads and turns as over JSON-RPC (see
+`rpc`), with the types of the core and without JSON, so that little is imported.
 """
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
-from quire.protocol.policy import ApprovalPolicy, ReasoningEffort, SandboxPolicy
+from quire.protocol.policy import (
+    ApprovalPolicy,
+    ApprovalsReviewer,
+    ReasoningEffort,
+    ReasoningSummary,
+    SandboxMode,
+    SandboxPolicy,
+    approval_words,
+)
 
 
 class TextInput(Struct, frozen=True, tag="text", tag_field="type"):
@@ -21,29 +28,84 @@ class LocalImageInput(Struct, frozen=True, tag="localImage", tag_field="type"):
     path: str
 
 
-InputPart = TextInput | LocalImageInput
+class ImageInput(Struct, frozen=True, tag="image", tag_field="type"):
+    """`url` is a data URL, or one that the model's server can fetch."""
+
+    url: str
+    detail: str | None = None
 
 
-class ThreadStartParams(Struct, frozen=True, kw_only=True, rename="camel", tag="thread/start"):
+InputPart = TextInput | LocalImageInput | ImageInput
+
+
+class ThreadSettings(Struct, frozen=True, kw_only=True):
+    """How a thread differs from the server's configuration. `config` has dotted keys with their
+    values; `originator` is the client's name."""
+
+    cwd: str | None = None
+    model: str | None = None
+    model_provider: str | None = None
+    approval_policy: ApprovalPolicy | None = None
+    approvals_reviewer: ApprovalsReviewer | None = None
+    sandbox_mode: SandboxMode | None = None
+    config: dict[str, object] = {}
+    base_instructions: str | None = None
+    developer_instructions: str | None = None
+    service_tier: str | None = None
+    workspace_roots: tuple[str, ...] = ()
+    originator: str | None = None
+
+    def flags(self) -> dict[str, object]:
+        """The settings that are keys of the configuration, by dotted key."""
+        policy = self.approval_policy
+        named: dict[str, object] = {
+            "model": self.model,
+            "model_provider": self.model_provider,
+            "approval_policy": policy and msgspec.to_builtins(approval_words(policy)),
+            "approvals_reviewer": self.approvals_reviewer,
+            "sandbox_mode": self.sandbox_mode,
+            "developer_instructions": self.developer_instructions,
+            "service_tier": self.service_tier,
+        }
+        return {**self.config, **{key: value for key, value in named.items() if value is not None}}
+
+
+class TurnChanges(Struct, frozen=True, kw_only=True):
+    """What changes with a turn and stays changed after it."""
+
+    cwd: str | None = None
+    model: str | None = None
+    effort: ReasoningEffort | None = None
+    summary: ReasoningSummary | None = None
+    approval_policy: ApprovalPolicy | None = None
+    approvals_reviewer: ApprovalsReviewer | None = None
+    sandbox: SandboxPolicy | None = None
+    service_tier: str | None = None
+
+
+class ThreadStartParams(Struct, frozen=True, kw_only=True):
     """Start a thread with the settings of the server's configuration. `ephemeral` keeps no log."""
 
     ephemeral: bool = False
+    settings: ThreadSettings | None = None
 
 
-class ThreadResumeParams(Struct, frozen=True, kw_only=True, rename="camel", tag="thread/resume"):
+class ThreadResumeParams(Struct, frozen=True, kw_only=True):
     """Load a stored thread by its id."""
 
     thread_id: str
+    settings: ThreadSettings | None = None
 
 
-class ThreadForkParams(Struct, frozen=True, kw_only=True, rename="camel", tag="thread/fork"):
+class ThreadForkParams(Struct, frozen=True, kw_only=True):
     """Start a new thread with the history of a stored one."""
 
     thread_id: str
     ephemeral: bool = False
+    settings: ThreadSettings | None = None
 
 
-class ThreadInfo(Struct, frozen=True, kw_only=True, rename="camel"):
+class ThreadInfo(Struct, frozen=True, kw_only=True):
     """A loaded thread. `path` is its rollout file (None when ephemeral), `warnings` what a person
     should know about how it was opened."""
 
@@ -59,13 +121,15 @@ class ThreadInfo(Struct, frozen=True, kw_only=True, rename="camel"):
     warnings: tuple[str, ...] = ()
 
 
-class TurnStartParams(Struct, frozen=True, kw_only=True, rename="camel", tag="turn/start"):
+class TurnStartParams(Struct, frozen=True, kw_only=True):
     """Start a turn. `output_schema` is a JSON Schema as text; it holds for this turn only."""
 
     thread_id: str
     input: tuple[InputPart, ...]
     output_schema: str | None = None
+    changes: TurnChanges | None = None
+    client_id: str | None = None
 
 
-class TurnStartResponse(Struct, frozen=True, kw_only=True, rename="camel"):
+class TurnStartResponse(Struct, frozen=True, kw_only=True):
     turn_id: str

@@ -25,11 +25,12 @@ class ContextSources(Struct, frozen=True, kw_only=True):
 
 class UserInput(Struct, frozen=True):
     """A person's input. `text` and `images` (absolute paths) are for display; `content` is what
-    the model gets."""
+    the model gets; `client_id` is what the client calls the message."""
 
     text: str
     content: tuple[ContentPart, ...]
     images: tuple[str, ...] = ()
+    client_id: str | None = None
 
 
 class UserTurn(Struct, frozen=True):
@@ -41,6 +42,14 @@ class UserTurn(Struct, frozen=True):
     sources: ContextSources
 
 
+class Steer(Struct, frozen=True):
+    """Say something to the running turn: it is heard as soon as no call is open. Refused when
+    `turn_id` is not the running turn."""
+
+    turn_id: str
+    input: UserInput
+
+
 class Interrupt(Struct, frozen=True):
     """Stop the running turn: finished outputs stay, open calls are closed, the thread resumes."""
 
@@ -49,7 +58,7 @@ class Shutdown(Struct, frozen=True):
     """End the thread's life in this process: interrupt, kill what still runs, close the log."""
 
 
-Op = UserTurn | Interrupt | Shutdown
+Op = UserTurn | Steer | Interrupt | Shutdown
 
 
 class Submission(Struct, frozen=True):

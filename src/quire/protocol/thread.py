@@ -21,6 +21,7 @@ class UserMessageItem(Struct, frozen=True, tag="userMessage", tag_field="type"):
     id: str
     text: str
     images: tuple[str, ...] = ()
+    client_id: str | None = None
 
 
 class AgentMessageItem(Struct, frozen=True, tag="agentMessage", tag_field="type"):

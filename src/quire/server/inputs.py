@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from quire.core.errors import ToolError
 from quire.protocol.items import ContentPart, InputImage, InputText
+from quire.protocol.local import ImageInput, InputPart, LocalImageInput, TextInput
 from quire.protocol.ops import UserInput
-from quire.protocol.local import InputPart, LocalImageInput, TextInput
 
 ReadImage = Callable[[str], InputImage]
 """Reads a local image. Raises `OSError` when it cannot be read, `ToolError` when it is none."""
@@ -26,6 +26,8 @@ def user_input(parts: tuple[InputPart, ...], cwd: str, read_image: ReadImage) ->
                 path = os.path.normpath(os.path.join(cwd, path))
                 paths.append(path)
                 content += _image(path, len(paths), read_image)
+            case ImageInput(url, detail):
+                content.append(InputImage(url, detail))
             case TextInput(text):
                 texts.append(text)
     content += [InputText(text) for text in texts]

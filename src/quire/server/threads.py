@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -10,27 +11,34 @@ from msgspec.structs import replace
 from quire.core.errors import UsageError
 from quire.core.thread import Subscription, Thread
 from quire.protocol.items import InputImage
-from quire.protocol.ops import ContextSources, Interrupt, Shutdown, UserTurn
-from quire.protocol.policy import TurnContext
 from quire.protocol.local import (
     ThreadForkParams,
     ThreadInfo,
     ThreadResumeParams,
     ThreadStartParams,
+    TurnChanges,
     TurnStartParams,
     TurnStartResponse,
 )
+from quire.protocol.ops import ContextSources, Interrupt, Shutdown, Steer, UserInput, UserTurn
+from quire.protocol.policy import TurnContext
+from quire.protocol.records import SessionMeta
 from quire.server.inputs import user_input
 
 
-class Opened(Struct, frozen=True):
-    """A thread that was just opened, with the settings its turns start from. It keeps the base
-    instructions that it began with, whatever version of Quire goes on with it."""
+class Opened(Struct, frozen=True, kw_only=True):
+    """A thread that was just opened. Its turns start from `context`; `revise` gives the settings
+    after changes, `sources` what a turn under given settings is told besides the conversation. It
+    keeps the base instructions that it began with, whatever version of Quire goes on with it."""
 
     thread: Thread
     info: ThreadInfo
     context: TurnContext
+    meta: SessionMeta
     base_instructions: str
+    sources: Callable[[TurnContext], ContextSources]
+    revise: Callable[[TurnContext, TurnChanges], TurnContext]
+    instruction_sources: tuple[str, ...] = ()
 
 
 class ThreadOpener(Protocol):
@@ -44,10 +52,6 @@ class ThreadOpener(Protocol):
 
     def fork(self, params: ThreadForkParams) -> Opened: ...
 
-    def sources(self) -> ContextSources:
-        """What a turn that starts now is told besides the conversation."""
-        ...
-
     def read_image(self, path: str) -> InputImage:
         """A local image for the model. Raises `OSError` when it cannot be read, `ToolError` when
         it is no image."""
@@ -56,42 +60,70 @@ class ThreadOpener(Protocol):
     def new_id(self) -> str: ...
 
 
+class Loaded:
+    """A loaded thread and the settings of its next turn."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self.thread = opened.thread
+        self.context = opened.context
+
+    @property
+    def id(self) -> str:
+        return self.opened.info.id
+
+
 class Threads:
     """Loaded threads by id."""
 
     def __init__(self, opener: ThreadOpener) -> None:
         self._opener = opener
-        self._open: dict[str, Opened] = {}
+        self._open: dict[str, Loaded] = {}
+
+    @property
+    def loaded(self) -> tuple[Loaded, ...]:
+        return tuple(self._open.values())
 
     def start(self, params: ThreadStartParams) -> ThreadInfo:
-        return self._loaded(self._opener.start(params))
+        return self._keep(self._opener.start(params))
 
     def resume(self, params: ThreadResumeParams) -> ThreadInfo:
         """A thread that is loaded already is answered as it is."""
         if params.thread_id in self._open:
-            return self._open[params.thread_id].info
-        return self._loaded(self._opener.resume(params))
+            return self._open[params.thread_id].opened.info
+        return self._keep(self._opener.resume(params))
 
     def fork(self, params: ThreadForkParams) -> ThreadInfo:
-        return self._loaded(self._opener.fork(params))
+        return self._keep(self._opener.fork(params))
 
     async def start_turn(self, params: TurnStartParams) -> TurnStartResponse:
-        opened = self._find(params.thread_id)
+        """Raises `UsageError` while a turn runs."""
+        loaded = self.find(params.thread_id)
+        if loaded.thread.state.turn_id is not None:
+            raise UsageError("a turn is already running in this thread")
+        if params.changes is not None:
+            loaded.context = loaded.opened.revise(loaded.context, params.changes)
         turn_id = self._opener.new_id()
-        context = replace(opened.context, output_schema=params.output_schema)
-        words = user_input(params.input, context.cwd, self._opener.read_image)
-        sources = replace(self._opener.sources(), base_instructions=opened.base_instructions)
-        op = UserTurn(turn_id, words, context, sources)
-        await opened.thread.submit(op)
+        context = replace(loaded.context, output_schema=params.output_schema)
+        words = self._words(params, context)
+        sources = replace(
+            loaded.opened.sources(context), base_instructions=loaded.opened.base_instructions
+        )
+        await loaded.thread.submit(UserTurn(turn_id, words, context, sources))
         return TurnStartResponse(turn_id=turn_id)
 
+    async def steer(self, turn_id: str, params: TurnStartParams) -> None:
+        """Say `params.input` to the turn. Raises `UsageError` when it is not running."""
+        loaded = self.find(params.thread_id)
+        await loaded.thread.submit(Steer(turn_id, self._words(params, loaded.context)))
+
     async def interrupt(self, thread_id: str) -> None:
-        await self._find(thread_id).thread.submit(Interrupt())
+        await self.find(thread_id).thread.submit(Interrupt())
 
     async def close(self, thread_id: str) -> None:
-        opened = self._find(thread_id)
+        loaded = self.find(thread_id)
         del self._open[thread_id]
-        await opened.thread.submit(Shutdown())
+        await loaded.thread.submit(Shutdown())
 
     async def aclose(self) -> None:
         """Close all."""
@@ -99,14 +131,22 @@ class Threads:
             await self.close(thread_id)
 
     def subscribe(self, thread_id: str, *, deltas: bool) -> Subscription:
-        return self._find(thread_id).thread.subscribe(deltas=deltas)
+        return self.find(thread_id).thread.subscribe(deltas=deltas)
 
-    def _loaded(self, opened: Opened) -> ThreadInfo:
-        self._open[opened.info.id] = opened
-        return opened.info
-
-    def _find(self, thread_id: str) -> Opened:
+    def find(self, thread_id: str) -> Loaded:
+        """Raises `UsageError` when it is not loaded."""
         try:
             return self._open[thread_id]
         except KeyError:
             raise UsageError(f"no thread {thread_id} is loaded; start or resume it first") from None
+
+    def is_loaded(self, thread_id: str) -> bool:
+        return thread_id in self._open
+
+    def _keep(self, opened: Opened) -> ThreadInfo:
+        self._open[opened.info.id] = Loaded(opened)
+        return opened.info
+
+    def _words(self, params: TurnStartParams, context: TurnContext) -> UserInput:
+        words = user_input(params.input, context.cwd, self._opener.read_image)
+        return replace(words, client_id=params.client_id) if params.client_id else words

@@ -41,6 +41,9 @@ class ScriptedInvocation:
             raise answer
         return ToolResult(answer) if isinstance(answer, str) else answer
 
+    def proposed(self, ctx: ToolContext) -> None:
+        self._tools.proposed.append(self._call.call_id)
+
     def declined(self, ctx: ToolContext, reason: str) -> None:
         self._tools.declined.append((self._call.call_id, reason))
 
@@ -49,8 +52,8 @@ class ScriptedTools:
     """Tools by name. An unknown name is refused as the real tool set does, by `ToolError`.
 
     `actions` says what the gate is told of a tool (nothing by default). The lists hold call ids
-    in the order in which it happened: `started`, `ended`, `cancelled`, `declined` (with the
-    reason)."""
+    in the order in which it happened: `started`, `ended`, `cancelled`, `proposed`, `declined`
+    (with the reason)."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class ScriptedTools:
         self.started: list[str] = []
         self.ended: list[str] = []
         self.cancelled: list[str] = []
+        self.proposed: list[str] = []
         self.declined: list[tuple[str, str]] = []
         self.closed = False
         self._tools = dict(tools or {})

@@ -150,6 +150,7 @@ class ExecInvocation:
         self._arguments = arguments
         self._workdir = workdir
         self._argv = argv
+        self._proposed = False
 
     @property
     def action(self) -> CommandAction:
@@ -159,10 +160,21 @@ class ExecInvocation:
             cwd=self._workdir,
             escalated=self._arguments.escalated,
             justification=self._arguments.justification,
+            prefix_rule=self._arguments.prefix_rule or (),
         )
+
+    def proposed(self, ctx: ToolContext) -> None:
+        self._proposed = True
+        ctx.begin(CommandExecutionItem(self._call_id, self._argv, self._workdir, source="agent"))
 
     def declined(self, ctx: ToolContext, reason: str) -> None:
         """Codex 0.169 shows no item for a command that was refused under `never`."""
+        if self._proposed:
+            ctx.finish(
+                CommandExecutionItem(
+                    self._call_id, self._argv, self._workdir, "declined", source="agent"
+                )
+            )
 
     async def run(self, ctx: ToolContext) -> ToolResult:
         item = CommandExecutionItem(self._call_id, self._argv, self._workdir)

@@ -63,5 +63,8 @@ class Ordered:
         async with self._lock.held(alone=self._alone):
             return await self._invocation.run(ctx)
 
+    def proposed(self, ctx: ToolContext) -> None:
+        self._invocation.proposed(ctx)
+
     def declined(self, ctx: ToolContext, reason: str) -> None:
         self._invocation.declined(ctx, reason)

@@ -53,6 +53,9 @@ class PatchInvocation:
     def action(self) -> PatchAction:
         return PatchAction(tuple(path for change in self._changes for path in change.places))
 
+    def proposed(self, ctx: ToolContext) -> None:
+        ctx.begin(self._item(_shown(self._changes), "inProgress"))
+
     def declined(self, ctx: ToolContext, reason: str) -> None:
         """Codex shows the item when a person declined, and nothing when a policy refused."""
         if reason == DECLINED:

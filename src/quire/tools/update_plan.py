@@ -65,6 +65,9 @@ class PlanInvocation:
     def action(self) -> NoAction:
         return NoAction()
 
+    def proposed(self, ctx: ToolContext) -> None:
+        """Nobody is ever asked about it."""
+
     def declined(self, ctx: ToolContext, reason: str) -> None:
         """Never refused: it has no effect outside the thread."""
 

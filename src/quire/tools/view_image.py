@@ -60,6 +60,9 @@ class ViewInvocation:
     def action(self) -> NoAction:
         return NoAction()
 
+    def proposed(self, ctx: ToolContext) -> None:
+        """Nobody is ever asked about it."""
+
     def declined(self, ctx: ToolContext, reason: str) -> None:
         """Never refused: every file is readable in every mode."""
 

@@ -83,6 +83,9 @@ class WriteInvocation:
     def action(self) -> NoAction:
         return NoAction()
 
+    def proposed(self, ctx: ToolContext) -> None:
+        """Nobody is ever asked about it."""
+
     def declined(self, ctx: ToolContext, reason: str) -> None:
         """Nothing to show: this call has no item of its own."""
 

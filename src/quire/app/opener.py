@@ -1,0 +1,279 @@
+"""Opens threads: new ones, stored ones, copies, with their ports wired out."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from quire.app.choice import ModelChoice, key_variables
+from quire.app.profile import Profile
+from quire.app.setup import SystemClock
+from quire.core.admit import Facts
+from quire.core.gate import Gate
+from quire.core.ports import Approver, CommandAction, Judgement, Model, Rollout
+from quire.core.thread import Ports, Thread
+from quire.protocol.local import (
+    ThreadForkParams,
+    ThreadInfo,
+    ThreadResumeParams,
+    ThreadStartParams,
+)
+from quire.protocol.policy import TurnContext
+from quire.protocol.records import SessionMeta
+from quire.rollout.ids import UuidSource
+from quire.rollout.store import RolloutStore
+from quire.server.threads import Opened
+
+if TYPE_CHECKING:
+    from quire.app import App
+    from quire.protocol.items import Encoded, InputImage
+    from quire.protocol.local import InputPart, ThreadSettings
+    from quire.tools.base import Tool
+    from quire.tools.command_shell import CommandShell
+    from quire.tools.launch import LearningShell
+    from quire.tools.sessions import Sessions
+
+
+class Opener:
+    """Implements `server.threads.ThreadOpener`. Without an `approver` nobody can be asked."""
+
+    def __init__(self, app: App, approver: Approver | None = None) -> None:
+        self._app = app
+        self._approver = approver
+        self._profile = app.profile
+        self._home = app.setup.home
+        self._env = app.setup.env
+        self._clock = SystemClock()
+        self._ids = UuidSource()
+        self._store = RolloutStore(self._home)
+
+    def new_id(self) -> str:
+        return self._ids.new()
+
+    def read_image(self, path: str) -> InputImage:
+        from quire.tools.images import read_image
+
+        return read_image(path)
+
+    def start(self, params: ThreadStartParams) -> Opened:
+        profile = self._under(params.settings)
+        thread_id = self._ids.new()
+        meta = self._meta(profile, thread_id, params.settings)
+        if params.ephemeral:
+            from quire.rollout.store import MemoryRollout
+
+            thread, path = self._thread(profile, thread_id, MemoryRollout()), None
+        else:
+            rollout = self._store.create(thread_id)
+            thread, path = self._thread(profile, thread_id, rollout), rollout.path
+        thread.record(meta)
+        return self._opened(profile, thread, meta, path=path)
+
+    def resume(self, params: ThreadResumeParams) -> Opened:
+        return self._stored(params.thread_id, params.settings)
+
+    def fork(self, params: ThreadForkParams) -> Opened:
+        from quire.rollout.listing import require_rollout
+        from quire.rollout.store import MemoryRollout
+
+        source = require_rollout(self._home, params.thread_id)
+        profile = self._under(params.settings)
+        thread_id = self._ids.new()
+        meta = self._meta(profile, thread_id, params.settings, params.thread_id)
+        if not params.ephemeral:
+            self._store.fork(source, meta)
+            return self._stored(thread_id, params.settings)
+        stored = self._store.load(source)
+        thread = self._thread(profile, thread_id, MemoryRollout())
+        thread.replay((*stored.records, meta))
+        thread.recover()
+        return self._opened(profile, thread, stored.meta, stored.warnings)
+
+    def _stored(self, thread_id: str, settings: ThreadSettings | None) -> Opened:
+        profile = self._under(settings)
+        rollout, stored = self._store.resume(thread_id)
+        thread = self._thread(profile, thread_id, rollout)
+        thread.replay(stored.records)
+        thread.recover()
+        return self._opened(profile, thread, stored.meta, stored.warnings, rollout.path)
+
+    def _under(self, settings: ThreadSettings | None) -> Profile:
+        return self._profile if settings is None else self._profile.under(settings)
+
+    def prompt_input(self, parts: tuple[InputPart, ...]) -> list[Encoded]:
+        """The encoded items of a new thread's first request: context, and `parts` if there are
+        any. Starts and stores nothing."""
+        from quire.core.context import context_records
+        from quire.protocol.items import Message, encode_item
+        from quire.protocol.ops import UserTurn
+        from quire.protocol.records import ItemAdded
+        from quire.server.inputs import user_input
+
+        context = self._profile.context
+        words = user_input(parts, context.cwd, self.read_image)
+        op = UserTurn(self._ids.new(), words, context, self._profile.sources)
+        records = context_records(op, (), self._ids)
+        items = [record.item.raw for record in records if isinstance(record, ItemAdded)]
+        if parts:
+            items.append(encode_item(Message("user", words.content, id=self._ids.new())).raw)
+        return items
+
+    def _thread(self, profile: Profile, thread_id: str, rollout: Rollout) -> Thread:
+        from quire.tools.launch import LearningShell
+        from quire.tools.registry import Registry
+        from quire.tools.sessions import Sessions
+
+        sandbox = self._app.sandbox
+        sessions = Sessions(sandbox)
+        shell = LearningShell(self._shell(profile, thread_id), sandbox)
+        tools = Registry(self._tools(profile, sessions, shell), (shell, sessions))
+        facts = Facts(judge=_judge, writable=self._writable)
+        return Thread(
+            Ports(
+                model=self._model(profile.choice),
+                tools=tools,
+                rollout=rollout,
+                gate=Gate(facts, approver=self._approver),
+                clock=self._clock,
+                ids=self._ids,
+            )
+        )
+
+    def _model(self, choice: ModelChoice) -> Model:
+        if choice.provider is None:
+            from quire.models.offline import OfflineModel
+
+            return OfflineModel()
+        from quire.models.responses import ResponsesModel
+
+        return ResponsesModel(
+            choice.provider,
+            choice.key,
+            env=self._env,
+            ca_certificate=choice.ca_certificate,
+            thread_source=self._app.setup.thread_source,
+        )
+
+    def _shell(self, profile: Profile, thread_id: str) -> CommandShell:
+        from quire.tools.command_shell import CommandShell
+        from quire.tools.environment import EnvironmentPolicy
+        from quire.tools.shims import shim_folder
+
+        config, home = profile.config, self._home
+        policy = config.shell_environment_policy
+        return CommandShell(
+            EnvironmentPolicy(
+                inherit=policy.inherit,
+                ignore_default_excludes=policy.ignore_default_excludes,
+                exclude=policy.exclude,
+                include_only=policy.include_only,
+                set=policy.set,
+                model_keys=key_variables(profile.choice.provider, config),
+                allow_login=config.allow_login_shell,
+            ),
+            self._env,
+            thread_id,
+            path_prefix=shim_folder(home),
+            cache=os.path.join(home, "cache"),
+        )
+
+    def _tools(self, profile: Profile, sessions: Sessions, shell: LearningShell) -> list[Tool]:
+        from quire.tools.apply_patch import ApplyPatch
+        from quire.tools.exec_command import ExecCommand
+        from quire.tools.write_stdin import WriteStdin
+
+        config, choice = profile.config, profile.choice
+        tools: list[Tool] = [
+            ExecCommand(sessions, shell, allow_login=config.allow_login_shell),
+            WriteStdin(sessions, config.background_terminal_max_timeout),
+            ApplyPatch(choice.info.patch_tool),
+        ]
+        if config.tools.view_image:
+            from quire.tools.view_image import ViewImage
+
+            tools.append(ViewImage())
+        if config.tools.update_plan.enabled:
+            from quire.tools.update_plan import UpdatePlan
+
+            tools.append(UpdatePlan())
+        return tools
+
+    def _writable(self, path: str, turn: TurnContext) -> bool:
+        from quire.core.writable import writable
+        from quire.sandbox.plan import HOME_FILES
+        from quire.sandbox.repository import submodule_pointers
+        from quire.tools.real_disk import RealDisk
+
+        env, home = self._env, self._home
+        person, root = env.get("HOME"), self._app.sandbox.root
+        disk = RealDisk(home, person, HOME_FILES, root, submodule_pointers)
+        return writable(path, turn, env.get("TMPDIR"), disk)
+
+    def _meta(
+        self,
+        profile: Profile,
+        thread_id: str,
+        settings: ThreadSettings | None,
+        forked_from: str | None = None,
+    ) -> SessionMeta:
+        from quire import __version__
+        from quire.config.repository import git_info
+
+        now = self._clock.now()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        root, context = profile.setup.loaded.project_root, profile.context
+        originator = settings.originator if settings is not None else None
+        override = self._env.get("CODEX_INTERNAL_ORIGINATOR_OVERRIDE")
+        return SessionMeta(
+            thread_id=thread_id,
+            timestamp=f"{stamp}.{int(now * 1000) % 1000:03d}Z",
+            cwd=profile.setup.cwd,
+            originator=originator or override or "codex_exec",
+            cli_version=__version__,
+            source=profile.setup.source,
+            model_provider=context.model_provider,
+            base_instructions=profile.sources.base_instructions,
+            workspace_roots=context.workspace_roots,
+            forked_from=forked_from,
+            git=git_info(root) if root is not None else None,
+            context_window=context.context_window,
+        )
+
+    def _opened(
+        self,
+        profile: Profile,
+        thread: Thread,
+        meta: SessionMeta,
+        warnings: tuple[str, ...] = (),
+        path: str | None = None,
+    ) -> Opened:
+        context = profile.context
+        info = ThreadInfo(
+            id=thread.state.thread_id,
+            cwd=context.cwd,
+            model=context.model,
+            model_provider=context.model_provider,
+            approval_policy=context.approval_policy,
+            sandbox=context.sandbox,
+            reasoning_effort=context.effort,
+            path=path,
+            forked_from_id=meta.forked_from,
+            warnings=(*profile.warnings, *warnings),
+        )
+        return Opened(
+            thread=thread,
+            info=info,
+            context=context,
+            meta=meta,
+            base_instructions=meta.base_instructions or profile.sources.base_instructions,
+            sources=profile.sources_for,
+            revise=profile.revised,
+            instruction_sources=profile.instruction_sources,
+        )
+
+
+def _judge(action: CommandAction) -> Judgement:
+    from quire.config.forced_rm import has_forced_rm
+
+    return Judgement(forced_rm=has_forced_rm(action.script))

@@ -1,0 +1,105 @@
+"""What the command line decided, and the settings that turns start from because of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from quire.app.choice import OFFLINE, ModelChoice
+from quire.config.load import LoadedConfig
+from quire.core.errors import UsageError
+from quire.protocol.policy import SandboxPolicy, TurnContext
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """What the command line decided before anything is built. Paths are absolute."""
+
+    home: str
+    cwd: str
+    env: Mapping[str, str]
+    loaded: LoadedConfig
+    source: str = "exec"
+    thread_source: str = "user"
+    sandbox_layer: str | None = None
+
+
+def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
+    """The settings that turns start from."""
+    config, cwd, info = setup.loaded.config, setup.cwd, choice.info
+    write = config.sandbox_workspace_write
+    summary = config.model_reasoning_summary or info.default_reasoning_summary
+    verbosity = config.model_verbosity or info.default_verbosity
+    return TurnContext(
+        cwd=cwd,
+        model=info.slug,
+        model_provider=choice.provider.id if choice.provider else OFFLINE,
+        sandbox=SandboxPolicy(
+            mode=config.sandbox_mode or "read-only",
+            writable_roots=write.writable_roots,
+            network_access=write.network_access,
+            exclude_tmpdir_env_var=write.exclude_tmpdir_env_var,
+            exclude_slash_tmp=write.exclude_slash_tmp,
+        ),
+        approval_policy=config.approval_policy or "never",
+        approvals_reviewer=config.approvals_reviewer or "user",
+        workspace_roots=(cwd,),
+        effort=config.model_reasoning_effort or info.default_reasoning_level,
+        summary=None if summary == "none" else summary,
+        verbosity=verbosity if info.support_verbosity else None,
+        service_tier=config.service_tier,
+        context_window=info.usable_window,
+        max_output_tokens=info.max_output_tokens,
+        parallel_tool_calls=info.supports_parallel_tool_calls,
+        shell=user_shell(setup.env),
+    )
+
+
+def user_shell(env: Mapping[str, str]) -> str:
+    """The person's shell where commands can be run by it (bash, zsh, sh), else bash or sh."""
+    wanted = env.get("SHELL", "")
+    if wanted.rpartition("/")[2] in ("bash", "zsh", "sh") and os.access(wanted, os.X_OK):
+        return wanted
+    for path in ("/bin/bash", "/usr/bin/bash"):
+        if os.access(path, os.X_OK):
+            return path
+    return "/bin/sh"
+
+
+def timezone_name(env: Mapping[str, str]) -> str:
+    """The IANA name of the local time zone, as far as this machine tells it."""
+    if name := env.get("TZ", "").lstrip(":"):
+        return name
+    try:
+        target = os.readlink("/etc/localtime")
+        if "/zoneinfo/" in target:
+            return target.partition("/zoneinfo/")[2]
+    except OSError:
+        pass
+    try:
+        with open("/etc/timezone", encoding="ascii") as file:
+            return file.readline().strip() or "Etc/UTC"
+    except (OSError, UnicodeDecodeError):
+        return "Etc/UTC"
+
+
+def read_text(path: str, key: str) -> str:
+    """A text file named in the configuration. Raises `UsageError`."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not valid UTF-8"
+        raise UsageError(f"config: {key}: cannot read {path}: {reason}") from None
