@@ -1,0 +1,69 @@
+"""A scripted client of the app-server's calls: it keeps what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from quire.protocol.rpc.method import Notification
+from quire.server.errors import RpcError
+from quire.server.routes import Routes
+
+SAMPLES = Path(__file__).parents[1] / "data" / "rpc"
+
+
+class ScriptedCaller:
+    """Implements `server.routes.Caller`. `told` holds names and encoded parameters of the
+    notifications, in order."""
+
+    def __init__(self, name: str = "scripted") -> None:
+        self.name = name
+        self.experimental = True
+        self.told: list[tuple[str, Any]] = []
+        self._changed = asyncio.Event()
+        self._on_close: list[Callable[[], None]] = []
+
+    def notify(self, kind: Notification, params: msgspec.Struct) -> None:
+        assert type(params) is kind.params
+        self.told.append((kind.name, json.loads(msgspec.json.encode(params))))
+        self._changed.set()
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        self._on_close.append(callback)
+
+    def close(self) -> None:
+        for callback in self._on_close:
+            callback()
+
+    async def until(self, happened: Callable[[list[Any]], bool], name: str = "") -> list[Any]:
+        """The parameters of the notifications called `name` (of all, without), once `happened`
+        says yes to them; fails after ten seconds."""
+        async with asyncio.timeout(10):
+            while True:
+                found = [params for kind, params in self.told if name in ("", kind)]
+                if happened(found):
+                    return found
+                self._changed.clear()
+                await self._changed.wait()
+
+
+async def call(
+    routes: Routes, caller: ScriptedCaller, method: str, params: Mapping[str, Any]
+) -> Any:
+    """The decoded result, or `{"error": {"code": ..., "message": ...}}`."""
+    raw = msgspec.Raw(msgspec.json.encode(params))
+    try:
+        return json.loads(msgspec.json.encode(await routes[method](raw, caller)))
+    except RpcError as exc:
+        return {"error": {"code": exc.code, "message": str(exc)}}
+
+
+def samples(name: str, folder: str) -> list[Any]:
+    """The lines of a file of recorded calls, `$FOLDER` replaced."""
+    text = (SAMPLES / f"{name}.jsonl").read_text()
+    return [json.loads(line.replace("$FOLDER", folder)) for line in text.splitlines()]
