@@ -71,7 +71,7 @@ def _strip_none(node: object) -> object:
     members = get_args(node)
     if type(None) in members:
         members = tuple(t for t in members if t is not type(None))
-        return members[0] if len(members) == 1 else Union[members]
+        return members[0] if len(members) == 1 else node
     return node
 
 

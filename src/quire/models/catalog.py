@@ -16,6 +16,7 @@ from quire.core.errors import UsageError
 from quire.protocol.policy import PatchTool, ReasoningEffort, ReasoningSummary, Verbosity
 
 DEFAULT_MODEL = "gpt-6.1-sol"
+CATALOG_FILE = os.path.join(os.path.dirname(__file__), "catalog.json")
 _UNKNOWN_WARNING = (
     "Model metadata for `{slug}` not found. Defaulting to fallback metadata; "
     "this can degrade performance and cause issues."
@@ -116,9 +117,8 @@ def listed(path: str | None = None) -> list[ModelInfo]:
 
 def load(path: str | None = None) -> tuple[ModelInfo, ...]:
     """All models of a catalog file; ours if `path` is None. Raises `UsageError`."""
-    ours = os.path.join(os.path.dirname(__file__), "catalog.json")
     try:
-        with open(os.path.expanduser(path) if path else ours, "rb") as file:
+        with open(os.path.expanduser(path) if path else CATALOG_FILE, "rb") as file:
             return msgspec.json.decode(file.read(), type=_File).models
     except OSError as exc:
         raise UsageError(f"model_catalog_json: cannot read {path}: {exc.strerror}") from None
