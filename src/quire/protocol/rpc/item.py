@@ -16,7 +16,7 @@ class ItemStartedNotification(Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class ItemCompletedNotification(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Exactly one for every `item/started`."""
+    """At most one for every `item/started`: none where the turn ended before the item did."""
 
     item: ThreadItem
     thread_id: str

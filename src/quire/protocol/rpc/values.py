@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
+from quire.protocol.policy import ApprovalWords
 from quire.protocol.policy import ReasoningSummary as ReasoningSummary
 from quire.protocol.policy import SandboxMode as SandboxMode
 
@@ -18,21 +19,8 @@ NetworkAccess = Literal["restricted", "enabled"]
 RequestId = str | int
 
 
-class GranularApproval(Struct, frozen=True, kw_only=True):
-    """Which kinds of question reach a person; one that is false is answered with a refusal."""
-
-    sandbox_approval: bool
-    rules: bool
-    mcp_elicitations: bool
-    skill_approval: bool = False
-    request_permissions: bool = False
-
-
-class GranularAskForApproval(Struct, frozen=True, kw_only=True):
-    granular: GranularApproval
-
-
-AskForApproval = Literal["untrusted", "on-request", "never"] | GranularAskForApproval
+AskForApproval = Literal["untrusted"] | ApprovalWords
+"""`untrusted` is a word of old clients: it is read, and refused with a reason."""
 
 
 class DangerFullAccessSandboxPolicy(

@@ -1,0 +1,100 @@
+"""Pages of a list that only grows at its end, with cursors like those of Codex 0.169.
+
+A cursor names a place in the list by its number, so it stays right while the list grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from quire.protocol.rpc.values import SortDirection
+from quire.server.errors import InvalidRequest
+
+DEFAULT_PAGE = 25
+MAX_PAGE = 100
+
+_Entry = TypeVar("_Entry")
+
+
+class Place(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where a page begins: at entry `ordinal` of the list `kind` of a thread, or right after it
+    in the direction of reading."""
+
+    requested_thread_id: str
+    kind: str
+    ordinal: int
+    include_anchor: bool
+
+
+class Page(Struct, Generic[_Entry], frozen=True):
+    """`next_cursor` goes on in the same direction and is None at the end; `backwards_cursor`
+    reads from the first entry of this page in the other direction."""
+
+    data: tuple[_Entry, ...]
+    next_cursor: str | None = None
+    backwards_cursor: str | None = None
+
+
+class PageRequest(Struct, frozen=True, kw_only=True):
+    """What a client asked for. `thread_id` and `kind` name the list; `direction` `asc` is from
+    the oldest on."""
+
+    thread_id: str
+    kind: str
+    direction: SortDirection
+    cursor: str | None = None
+    limit: int | None = None
+
+    def place(self, ordinal: int, *, include: bool) -> Place:
+        return Place(
+            requested_thread_id=self.thread_id,
+            kind=self.kind,
+            ordinal=ordinal,
+            include_anchor=include,
+        )
+
+
+def page(entries: Sequence[_Entry], asked: PageRequest, *, at: int | None = None) -> Page[_Entry]:
+    """One page of `entries` (oldest first). `at` begins at that entry instead of at a cursor.
+    Raises `InvalidRequest` for a cursor that is not of this list."""
+    start = asked.place(at, include=True) if at is not None else _place(asked)
+    limit = min(max(asked.limit if asked.limit is not None else DEFAULT_PAGE, 1), MAX_PAGE)
+    numbers = _numbers(len(entries), start, asked.direction)
+    shown = numbers[:limit]
+    if not shown:
+        return Page(())
+    more = len(numbers) > len(shown)
+    return Page(
+        tuple(entries[number] for number in shown),
+        _cursor(asked.place(shown[-1], include=False)) if more else None,
+        _cursor(asked.place(shown[0], include=True)),
+    )
+
+
+def _numbers(length: int, start: Place | None, direction: SortDirection) -> range:
+    """The numbers of the entries from `start` on, in the order of reading."""
+    if direction == "asc":
+        first = 0 if start is None else start.ordinal + (0 if start.include_anchor else 1)
+        return range(max(first, 0), length)
+    last = length - 1 if start is None else start.ordinal - (0 if start.include_anchor else 1)
+    return range(min(last, length - 1), -1, -1)
+
+
+def _place(asked: PageRequest) -> Place | None:
+    if asked.cursor is None:
+        return None
+    try:
+        place = msgspec.json.decode(asked.cursor, type=Place)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        place = None
+    if place is None or (place.requested_thread_id, place.kind) != (asked.thread_id, asked.kind):
+        raise InvalidRequest(f"invalid cursor: {asked.cursor}")
+    return place
+
+
+def _cursor(place: Place) -> str:
+    return msgspec.json.encode(place).decode()
