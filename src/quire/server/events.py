@@ -156,7 +156,7 @@ class Translator:
         told = self._announce(turn_id, item, event.started_at_ms)
         view = views.item_view(
             item,
-            started_at_ms=event.started_at_ms,
+            started_at_ms=self._announced.get(item.id, event.started_at_ms),
             completed_at_ms=event.completed_at_ms,
             actions=self._actions,
         )
