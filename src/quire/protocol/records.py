@@ -102,6 +102,14 @@ class TurnCompleted(Struct, frozen=True, kw_only=True):
     duration_ms: int = 0
 
 
+class TurnsReverted(Struct, frozen=True):
+    """Turn `before_turn_id` and all later ones no longer count (`protocol/revert.py`). Without
+    it, as Codex writes it, the turns of the last `messages` of a person do not."""
+
+    before_turn_id: str | None
+    messages: int = 0
+
+
 Record = (
     SessionMeta
     | TurnStarted
@@ -111,4 +119,5 @@ Record = (
     | ItemCompleted
     | ResponseCompleted
     | TurnCompleted
+    | TurnsReverted
 )

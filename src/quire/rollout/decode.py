@@ -36,6 +36,7 @@ from quire.protocol.records import (
     SessionMeta,
     TurnCompleted,
     TurnSettings,
+    TurnsReverted,
     TurnStarted,
 )
 from quire.protocol.thread import ErrorInfo, Usage
@@ -221,9 +222,14 @@ class _TurnAborted(_TurnEnd, frozen=True, tag="turn_aborted"):
     pass
 
 
+class _RolledBack(Struct, frozen=True, tag="thread_rolled_back"):
+    num_turns: int = 0
+    before_turn_id: str | None = None
+
+
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
 _head_decoder = msgspec.json.Decoder(ItemHead)
-_event_decoder = msgspec.json.Decoder(_TaskStarted | _TaskComplete | _TurnAborted)
+_event_decoder = msgspec.json.Decoder(_TaskStarted | _TaskComplete | _TurnAborted | _RolledBack)
 
 
 _ITEM = b'"type":"response_item","payload":{'
@@ -400,6 +406,8 @@ def _event(payload: Raw, items: bool) -> Record | None:
     if isinstance(event, _TaskStarted):
         window = event.model_context_window
         return TurnStarted(event.turn_id, event.started_at, window or 0)
+    if isinstance(event, _RolledBack):
+        return TurnsReverted(event.before_turn_id, event.num_turns)
     interrupted = isinstance(event, _TurnAborted)
     failed = event.error is not None or event.status == "failed"
     return TurnCompleted(

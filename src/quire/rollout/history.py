@@ -1,7 +1,8 @@
 """All lines of a thread in their order, those it inherited from a fork's origin included.
 
-A fork of Codex 0.169 holds only what came after the fork; its `session_meta` names the thread that
-the rest is in, and the ordinal up to which it counts. Our own forks are whole.
+A fork of Codex 0.169 holds only what came after the fork, and so does the file that it starts when
+it reverts a thread; its `session_meta` names the file that the rest is in (by the id of a thread or
+of a segment), and the ordinal up to which it counts. Our own forks are whole.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from quire.rollout.scan import Scan
 MAX_FORKS = 100
 
 Find = Callable[[str], str | None]
-"""The path of the rollout file of a thread id, or None."""
+"""The path of the rollout file that a `history_base` names, or None."""
 
 
 class StoredLine(Struct, frozen=True, gc=False):

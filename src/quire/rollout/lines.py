@@ -13,6 +13,8 @@
 | ResponseCompleted  | `token_usage_record` | usage of the response, the turn and the thread;      |
 |                    | and `event_msg`      | `token_count`, for readers of usage                  |
 | TurnCompleted      | `event_msg`          | `task_complete`, or `turn_aborted` when interrupted  |
+| TurnsReverted      | `event_msg`          | `thread_rolled_back`, which Codex reads and its own  |
+|                    |                      | reverts avoid: they begin a new file (`paths.py`)    |
 
 Members that Codex does not know carry what its shapes have no place for. `decode.py` is the way
 back.
@@ -37,6 +39,7 @@ from quire.protocol.records import (
     SessionMeta,
     TurnCompleted,
     TurnSettings,
+    TurnsReverted,
     TurnStarted,
 )
 from quire.protocol.thread import ErrorInfo, Usage
@@ -155,6 +158,8 @@ def _payloads(state: LineState, record: Record) -> list[tuple[str, Payload]]:
             ]
         case TurnCompleted():
             return [("event_msg", _turn_end(record))]
+        case TurnsReverted():
+            return [("event_msg", _rolled_back(record))]
         case ItemAdded():
             return []
 
@@ -301,6 +306,13 @@ def _turn_end(record: TurnCompleted) -> Payload:
         "completed_at": record.completed_at,
         "duration_ms": record.duration_ms,
     }
+
+
+def _rolled_back(record: TurnsReverted) -> Payload:
+    payload: Payload = {"type": "thread_rolled_back", "num_turns": record.messages}
+    if record.before_turn_id is not None:
+        payload["before_turn_id"] = record.before_turn_id
+    return payload
 
 
 def _error(error: ErrorInfo) -> Payload:

@@ -1,7 +1,7 @@
 """A stored thread as records, ready to be folded.
 
 What cannot be read is left out with a warning that names the line, and stays in the file; the
-history that comes out is one a model can be sent. A thread of Codex 0.169 loads as well: its base
+history that comes out is one a model can be sent, without the turns that were reverted. A thread of Codex 0.169 loads as well: its base
 instructions, which it sends without storing them as an item, become the first item here.
 """
 
@@ -12,8 +12,16 @@ from collections.abc import Iterator
 import msgspec
 from msgspec import Struct
 
-from quire.protocol.items import CALL_KINDS, OUTPUT_KINDS, InputText, Message, encode_item
+from quire.protocol.items import (
+    CALL_KINDS,
+    OUTPUT_KINDS,
+    InputText,
+    ItemHead,
+    Message,
+    encode_item,
+)
 from quire.protocol.records import FragmentsChanged, ItemAdded, Record, SessionMeta
+from quire.protocol.revert import Surviving
 from quire.rollout.decode import record_of
 from quire.rollout.history import Find, StoredLine, ThreadLines
 from quire.rollout.ids import stable_message_id
@@ -45,7 +53,7 @@ def load(path: str, find: Find | None = None, *, items: bool = False) -> LoadedT
     """Read a thread. `find` is asked for the thread that a fork of Codex came from; `items` adds
     `ItemCompleted` records. Raises `RolloutError` for a file that cannot be used."""
     lines = ThreadLines(path, find, TURNS_AND_ITEMS if items else TURNS)
-    records = list(_Reader(lines, items).records())
+    records = _Reader(lines, items).records()
     scan = lines.scan
     last = None if lines.open_line else scan.last_ordinal()
     known = [number for number in (last, lines.ordinal) if number is not None]
@@ -70,15 +78,28 @@ class _Reader:
         self._base_told = ""
         self._open_calls: set[str] = set()
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> list[Record]:
         meta = self._lines.meta.record()
-        yield meta
+        kept = Surviving()
+        kept.add(meta)
         if meta.base_instructions and not self._lines.meta.base_in_history:
-            yield from self._base(meta.base_instructions)
+            for record in self._base(meta.base_instructions):
+                kept.add(record)
         for stored in self._lines:
             record = self._record(stored)
-            if record is not None:
-                yield record
+            if record is not None and kept.add(record):
+                self._go_back(kept.records)
+        return kept.records
+
+    def _go_back(self, records: list[Record]) -> None:
+        """Turns were reverted: what they opened and told does not count."""
+        self._base_told = ""
+        self._open_calls = set()
+        for record in records:
+            if isinstance(record, FragmentsChanged):
+                self._base_told = record.state.get(BASE_FRAGMENT, self._base_told)
+            elif isinstance(record, ItemAdded):
+                self._follow(record.item.head)
 
     def _base(self, text: str) -> Iterator[Record]:
         self._base_told = text
@@ -101,15 +122,18 @@ class _Reader:
     def _is_legal(self, added: ItemAdded, stored: StoredLine) -> bool:
         """False for an output that answers no open call: no model accepts it."""
         head = added.item.head
+        if head.type in OUTPUT_KINDS and head.call_id not in self._open_calls:
+            reason = f"it is the output of no open call ({head.call_id})"
+            self._lines.leave_out(stored.path, stored.number, reason)
+            return False
+        self._follow(head)
+        return True
+
+    def _follow(self, head: ItemHead) -> None:
         if head.type in CALL_KINDS and head.call_id:
             self._open_calls.add(head.call_id)
-        elif head.type in OUTPUT_KINDS:
-            if head.call_id not in self._open_calls:
-                reason = f"it is the output of no open call ({head.call_id})"
-                self._lines.leave_out(stored.path, stored.number, reason)
-                return False
+        elif head.type in OUTPUT_KINDS and head.call_id:
             self._open_calls.discard(head.call_id)
-        return True
 
     def _fragments(self, record: FragmentsChanged) -> FragmentsChanged:
         """After Codex told the model its own context, ours must be told anew, except for the base

@@ -19,7 +19,7 @@ _EVENT = b'"type":"event_msg","payload":{"type":"'
 _ORDINAL = b'"ordinal":'
 _HEAD = 120
 
-TURNS = (b"task_started", b"task_complete", b"turn_aborted")
+TURNS = (b"task_started", b"task_complete", b"turn_aborted", b"thread_rolled_back")
 """The events that the state of a thread follows from."""
 TURNS_AND_ITEMS = (*TURNS, b"item_completed")
 EVERYTHING = (b"",)

@@ -190,7 +190,7 @@ class RolloutStore:
         """Read a thread without the right to write it. Raises `RolloutError`."""
         from quire.rollout.resume import load
 
-        return load(path, self.find, items=items)
+        return load(path, self.find_segment, items=items)
 
     def fork(self, source: str, meta: SessionMeta, last_turn: str | None = None) -> str:
         """Store a new thread, `meta`, with the history of the file at `source`, up to the end of
@@ -198,13 +198,19 @@ class RolloutStore:
         turn, `RolloutError`."""
         from quire.rollout.fork import fork
 
-        return fork(source, self.home, meta, self._now(), self.find, last_turn)
+        return fork(source, self.home, meta, self._now(), self.find_segment, last_turn)
 
     def find(self, thread_id: str) -> str | None:
         """The path of a thread's file, archived ones included."""
         from quire.rollout.listing import find_rollout
 
         return find_rollout(self.home, thread_id)
+
+    def find_segment(self, segment_id: str) -> str | None:
+        """The path of a file that other files continue (`history.Find`)."""
+        from quire.rollout.listing import find_segment
+
+        return find_segment(self.home, segment_id)
 
     def latest(self, cwd: str) -> str | None:
         """The id of the thread that was written last among those started in `cwd`."""
