@@ -147,7 +147,7 @@ def test_a_cursor_is_stable_while_threads_arrive(tmp_path: Path, library: Librar
     assert page.backwards_cursor is not None
     back = library.list(ListQuery(cursor=page.backwards_cursor, descending=False, limit=2))
     assert ids(back.threads) == old[:2]
-    with pytest.raises(UsageError, match="^invalid cursor: junk$"):
+    with pytest.raises(UsageError, match=r"^invalid cursor: junk$"):
         library.list(ListQuery(cursor="junk"))
 
 
@@ -235,10 +235,10 @@ def test_a_name_is_a_line_of_codex(tmp_path: Path, library: Library) -> None:
     assert library.find("newer") == thread_id
     with pytest.raises(UsageError, match=r"^No active session found matching 'spaced  name'\.$"):
         library.find("spaced  name", archived=False)
-    with pytest.raises(UsageError, match="^thread name must not be empty$"):
+    with pytest.raises(UsageError, match=r"^thread name must not be empty$"):
         library.rename(thread_id, " ")
     unknown = IDS.new()
-    with pytest.raises(UsageError, match=f"^no rollout found for thread id {unknown}$"):
+    with pytest.raises(UsageError, match=rf"^no rollout found for thread id {unknown}$"):
         library.rename(unknown, "x")
 
 
@@ -246,7 +246,7 @@ def test_a_name_of_two_threads_is_refused_and_an_id_wins(tmp_path: Path, library
     a, b = stored(tmp_path, "a"), stored(tmp_path, "b")
     library.rename(a, "dup")
     library.rename(b, "dup")
-    with pytest.raises(UsageError, match=f"^Multiple sessions match 'dup' .including {a} and {b}"):
+    with pytest.raises(UsageError, match=rf"^Multiple sessions match 'dup' .including {a} and {b}"):
         library.find("dup")
     library.rename(a, b)
     assert library.find(b) == b
@@ -274,11 +274,11 @@ def test_archive_and_back(tmp_path: Path, library: Library) -> None:
     assert library.list(ListQuery()).threads == ()
     (thread,) = library.list(ListQuery(archived=True)).threads
     assert (thread.id, thread.archived) == (thread_id, True)
-    with pytest.raises(UsageError, match=f"^no rollout found for thread id {thread_id}$"):
+    with pytest.raises(UsageError, match=rf"^no rollout found for thread id {thread_id}$"):
         library.archive(thread_id)
     library.unarchive(thread_id)
     assert before.read_bytes() == content
-    with pytest.raises(UsageError, match=f"^no archived rollout found for thread id {thread_id}$"):
+    with pytest.raises(UsageError, match=rf"^no archived rollout found for thread id {thread_id}$"):
         library.unarchive(thread_id)
 
 
@@ -305,7 +305,7 @@ def test_delete_leaves_nothing(tmp_path: Path, library: Library) -> None:
         assert thread_id not in path.name
         assert thread_id not in path.read_text()
     assert library.find("kept") == other
-    with pytest.raises(UsageError, match=f"^no rollout found for thread id {thread_id}$"):
+    with pytest.raises(UsageError, match=rf"^no rollout found for thread id {thread_id}$"):
         library.delete(thread_id)
 
 

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.records import GitInfo
 from quire.protocol.stored import MAX_PAGE, ListQuery, Page, StoredThread

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
@@ -102,7 +102,7 @@ class Notes(Generic[N]):
         return next((note.id for note in self._decoded(iter((line,)))), None)
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _locked(self) -> Generator[int]:
         """The file, opened to append, while no other process writes it."""
         try:
             make_folders(os.path.dirname(self._path))

@@ -1,6 +1,6 @@
 """Messages that wait for their turn, one file for each thread: `$QUIRE_HOME/queue/<id>.json`.
 
-The file is a JSON array in the order of the queue (ours: Codex 0.169 has a database). It is replaced
+The file is a JSON array in the order of the queue (Codex 0.169 has a database). It is replaced
 whole, so that it is whole after a crash; a lock on the folder keeps several processes apart.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -39,13 +39,13 @@ class MessageQueue:
         return tuple(self._read(self._path(thread_id)))
 
     def add(
-        self, thread_id: str, input: bytes, client_message_id: str, metadata: bytes = b"null"
+        self, thread_id: str, content: bytes, client_message_id: str, metadata: bytes = b"null"
     ) -> QueuedMessage:
-        """Put a message at the end. `input` and `metadata` are JSON. Raises `UsageError` when
+        """Put a message at the end. `content` (`UserInput[]`) and `metadata` are JSON. Raises `UsageError` when
         too many wait."""
         fresh = QueuedMessage(
             id=self._ids.new(),
-            input=Raw(input),
+            input=Raw(content),
             client_message_id=client_message_id,
             metadata=Raw(metadata),
         )
@@ -56,14 +56,14 @@ class MessageQueue:
         return fresh
 
     def update(
-        self, thread_id: str, message_id: str, input: bytes, metadata: bytes | None = None
+        self, thread_id: str, message_id: str, content: bytes, metadata: bytes | None = None
     ) -> QueuedMessage:
         """Change a message where it stands; `metadata` None keeps what it has. Raises
         `UsageError` when it does not wait."""
         with self._changing(thread_id) as waiting:
             place = _place(waiting, message_id)
             kept = waiting[place].metadata if metadata is None else Raw(metadata)
-            waiting[place] = replace(waiting[place], input=Raw(input), metadata=kept)
+            waiting[place] = replace(waiting[place], input=Raw(content), metadata=kept)
             return waiting[place]
 
     def delete(self, thread_id: str, message_id: str) -> bool:
@@ -122,7 +122,7 @@ class MessageQueue:
             raise RolloutError(f"{path} is damaged ({exc}); remove it to queue anew") from exc
 
     @contextmanager
-    def _changing(self, thread_id: str) -> Iterator[list[QueuedMessage]]:
+    def _changing(self, thread_id: str) -> Generator[list[QueuedMessage]]:
         """The queue, stored again when the block ends without an error."""
         path = self._path(thread_id)
         try:

@@ -1,8 +1,9 @@
 """A stored thread as records, ready to be folded.
 
 What cannot be read is left out with a warning that names the line, and stays in the file; the
-history that comes out is one a model can be sent, without the turns that were reverted. A thread of Codex 0.169 loads as well: its base
-instructions, which it sends without storing them as an item, become the first item here.
+history that comes out is one a model can be sent, without the turns that were reverted. A thread of
+Codex 0.169 loads as well: its base instructions, which it sends without storing them as an item,
+become the first item here.
 """
 
 from __future__ import annotations
