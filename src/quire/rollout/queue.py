@@ -41,8 +41,8 @@ class MessageQueue:
     def add(
         self, thread_id: str, content: bytes, client_message_id: str, metadata: bytes = b"null"
     ) -> QueuedMessage:
-        """Put a message at the end. `content` (`UserInput[]`) and `metadata` are JSON. Raises `UsageError` when
-        too many wait."""
+        """Put a message at the end. `content` (`UserInput[]`) and `metadata` are JSON. Raises
+        `UsageError` when too many wait."""
         fresh = QueuedMessage(
             id=self._ids.new(),
             input=Raw(content),
