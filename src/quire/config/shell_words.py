@@ -12,8 +12,8 @@ from functools import cache
 from msgspec import Struct
 from tree_sitter import Language, Node, Parser
 
-UNKNOWN = "\ufffc"
-"""Stands in a word for what is only known when the script runs."""
+from quire.config.programs import UNKNOWN
+
 _MAX_NODES = 200_000
 _MAX_NESTED = 8
 _NO_WORDS = ("variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect")
