@@ -39,6 +39,11 @@ class Script(Struct, frozen=True):
     broken: bool
 
 
+def syntax_tree(script: str) -> Node:
+    """The root node of a script's syntax tree."""
+    return _parser().parse(script.encode("utf-8", "replace")).root_node
+
+
 def parse_script(script: str, arguments: tuple[str, ...] = ()) -> Script:
     """Read a script, whose own arguments are `arguments`, from `$0` on. Never raises: what cannot
     be read makes it `broken`."""
@@ -103,9 +108,9 @@ class _Reader:
         if name is None or value is None:
             return
         text = self._value(value)
-        self._known.pop(_text(name), None)
+        self._known.pop(node_text(name), None)
         if UNKNOWN not in text:
-            self._known[_text(name)] = text
+            self._known[node_text(name)] = text
 
     # --- words -----------------------------------------------------------------------------
 
@@ -125,7 +130,7 @@ class _Reader:
             return list(self._arguments)
         if node.type in ("simple_expansion", "expansion", "command_substitution"):
             return self._value(node).split()
-        if node.type == "concatenation" and any(_text(child) == "{" for child in children):
+        if node.type == "concatenation" and any(node_text(child) == "{" for child in children):
             return _braces(self._value(node))
         return [self._value(node)]
 
@@ -144,13 +149,13 @@ class _Reader:
             case "command_name" | "concatenation" | "string" | "translated_string":
                 return "".join(self._value(child) for child in node.named_children)
             case "word" | "number" | "extglob_pattern":
-                return _unescaped(_text(node))
+                return unescaped(node_text(node))
             case "raw_string":
-                return _text(node)[1:-1]
+                return node_text(node)[1:-1]
             case "ansi_c_string":
-                return _ansi_c(_text(node)[2:-1])
+                return _ansi_c(node_text(node)[2:-1])
             case "string_content":
-                return _unescaped_in_quotes(_text(node))
+                return unescaped_in_quotes(node_text(node))
             case "simple_expansion" | "expansion":
                 return self._expanded(node)
             case "command_substitution":
@@ -164,9 +169,9 @@ class _Reader:
         if not children:
             return UNKNOWN
         if len(children) == 1:
-            return self._known.get(_text(children[0]), UNKNOWN)
+            return self._known.get(node_text(children[0]), UNKNOWN)
         if len(children) == 2 and any(child.type in _DEFAULTS for child in node.children):
-            return self._known.get(_text(children[0])) or self._value(children[1])
+            return self._known.get(node_text(children[0])) or self._value(children[1])
         return UNKNOWN
 
     def _printed(self, node: Node) -> str:
@@ -213,7 +218,7 @@ class _Reader:
     def _redirected(self, redirect: Node) -> list[str]:
         if redirect.type == "heredoc_redirect":
             bodies = [child for child in redirect.children if child.type == "heredoc_body"]
-            return [_text(body) for body in bodies]
+            return [node_text(body) for body in bodies]
         if redirect.type == "herestring_redirect":
             return [self._value(part) for part in redirect.named_children]
         return []
@@ -225,7 +230,7 @@ class _Reader:
 
 
 def _is_all_arguments(node: Node) -> bool:
-    return node.end_byte - node.start_byte <= 4 and _text(node).strip('"') in ("$@", "$*")
+    return node.end_byte - node.start_byte <= 4 and node_text(node).strip('"') in ("$@", "$*")
 
 
 def _behind_redirects(statement: Node) -> list[Node]:
@@ -242,10 +247,10 @@ def _behind_redirects(statement: Node) -> list[Node]:
 
 def _in_backticks(body: Node) -> list[SimpleCommand]:
     """The commands in backticks of a here-document; the grammar finds only `$(...)` there."""
-    pieces = _text(body).split("`")[1::2]
+    pieces = node_text(body).split("`")[1::2]
     beside = body.parent.children if body.parent is not None else []
     start = next((child for child in beside if child.type == "heredoc_start"), None)
-    quoted = start is not None and any(mark in _text(start) for mark in "'\"\\")
+    quoted = start is not None and any(mark in node_text(start) for mark in "'\"\\")
     return [] if quoted else [SimpleCommand(("eval", piece)) for piece in pieces]
 
 
@@ -258,16 +263,19 @@ def _braces(text: str) -> list[str]:
     return [f"{before}{part}{after}" for part in inside.split(",")]
 
 
-def _text(node: Node) -> str:
+def node_text(node: Node) -> str:
+    """The source of a node."""
     return (node.text or b"").decode("utf-8", "replace")
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
+    """What the shell makes of a word without quotes."""
     characters = iter(text)
     return "".join(next(characters, "") if c == "\\" else c for c in characters)
 
 
-def _unescaped_in_quotes(text: str) -> str:
+def unescaped_in_quotes(text: str) -> str:
+    """What the shell makes of the inside of double quotes, expansions aside."""
     out: list[str] = []
     index = 0
     while index < len(text):
