@@ -25,6 +25,8 @@ OTHER_CONFIGS = (
     "pytest.ini",
 )
 REPORT_OFF = (False, "none", "warning", "information")
+MODULES = {"starlark-pyo3": "starlark"}
+"""What a package is imported as, where its name does not say so."""
 
 
 def faults_in(root: Path, sources: list[Source]) -> list[str]:
@@ -50,7 +52,7 @@ def _dependency_faults(data: dict[str, object], sources: list[Source]) -> Iterat
         yield "dependencies", f"{count}; do without one or make it an extra"
     used = set(_modules_used(sources))
     for name in dependencies:
-        if name.lower().replace("-", "_").replace(".", "_") not in used:
+        if MODULES.get(name, name.lower().replace("-", "_").replace(".", "_")) not in used:
             yield name, f"nothing in src imports {name}; take it out or use it"
         if name not in pinned:
             yield name, f"{name} is not in {PINNED}; run scripts/pin"
