@@ -1,0 +1,233 @@
+"""What git is asked for a review, in friendly and in hostile repositories."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from quire.core.errors import ToolError
+from quire.protocol.review import (
+    BaseBranch,
+    Commit,
+    Custom,
+    Patch,
+    ReviewTarget,
+    UncommittedChanges,
+)
+from quire.review.diff import changed_lines
+from quire.workspace.review_diff import ReviewDiffs, program
+
+
+class Repo:
+    """A repository with one commit, whose `f` has the lines 1 to 9."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.write("f", "123456789")
+        self.commit("one")
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=self.path, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def write(self, name: str, lines: str) -> None:
+        (self.path / name).parent.mkdir(exist_ok=True)
+        (self.path / name).write_text("".join(f"{line}\n" for line in lines))
+
+    def commit(self, title: str) -> str:
+        self.git("add", "--all")
+        self.git("commit", "-qm", title)
+        return self.git("rev-parse", "HEAD")
+
+    def patch(self, target: ReviewTarget, base: str | None = None, cwd: str = "") -> Patch:
+        diffs = ReviewDiffs(os.environ)
+        found = asyncio.run(diffs.patch(cwd or str(self.path), target, base))
+        assert found is not None
+        return found
+
+    def merge_base(self, branch: str) -> str | None:
+        return asyncio.run(ReviewDiffs(os.environ).merge_base(str(self.path), branch))
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return Repo(tmp_path / "repo")
+
+
+def lines(patch: Patch) -> dict[str, list[tuple[int, int]]]:
+    return {name: found.ranges for name, found in changed_lines(patch.diff).items()}
+
+
+def test_uncommitted_changes_are_staged_unstaged_and_untracked(repo: Repo):
+    repo.write("g", "abc")
+    repo.git("add", "g")
+    repo.write("f", "12345x789")
+    repo.write("täb\tle", "x")
+    repo.write("out/in", "x")
+    (repo.path / ".gitignore").write_text("out\n")
+    patch = repo.patch(UncommittedChanges())
+    assert lines(patch) == {"f": [(6, 6)], "g": [(1, 3)]}
+    assert set(patch.untracked) == {"täb\tle", ".gitignore"}
+
+
+def test_nothing_was_committed_yet(tmp_path: Path):
+    folder = tmp_path / "new"
+    folder.mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    (folder / "f").write_text("a\n")
+    subprocess.run(["git", "add", "f"], cwd=folder, check=True)
+    found = asyncio.run(ReviewDiffs(os.environ).patch(str(folder), UncommittedChanges(), None))
+    assert found is not None
+    assert lines(found) == {"f": [(1, 1)]}
+
+
+def test_a_commit_against_its_first_parent(repo: Repo):
+    first = repo.git("rev-parse", "HEAD")
+    repo.write("f", "1234y6789")
+    second = repo.commit("two")
+    repo.git("mv", "f", "h")
+    repo.commit("three")
+    assert lines(repo.patch(Commit(second[:9]))) == {"f": [(5, 5)]}
+    assert lines(repo.patch(Commit(first))) == {"f": [(1, 9)]}
+    assert list(lines(repo.patch(Commit("HEAD")))) == ["h"]
+
+
+def test_a_base_branch(repo: Repo):
+    start = repo.git("rev-parse", "HEAD")
+    repo.git("checkout", "-qb", "feature")
+    repo.write("f", "1234567zz")
+    repo.commit("feature")
+    repo.git("checkout", "-q", "main")
+    repo.write("other", "x")
+    repo.commit("main goes on")
+    repo.git("checkout", "-q", "feature")
+    assert repo.merge_base("main") == start
+    assert repo.merge_base("nope") is None
+    assert repo.merge_base("--all") is None
+    assert repo.merge_base("bad\0name") is None
+    assert lines(repo.patch(BaseBranch("main"), start)) == {"f": [(8, 9)]}
+
+
+def test_the_upstream_of_the_base_counts_when_it_is_ahead(tmp_path: Path):
+    upstream = Repo(tmp_path / "up")
+    subprocess.run(["git", "clone", "-q", str(upstream.path), "loc"], cwd=tmp_path, check=True)
+    upstream.write("f", "2")
+    ahead = upstream.commit("two")
+    local = Repo.__new__(Repo)
+    local.path = tmp_path / "loc"
+    local.git("checkout", "-qb", "feature")
+    local.git("fetch", "-q")
+    local.git("merge", "-q", "origin/main")
+    assert local.merge_base("main") == ahead
+    assert local.merge_base("origin/main") == ahead
+
+
+def test_a_folder_below_and_a_link_to_the_repository(repo: Repo, tmp_path: Path):
+    repo.write("sub/x", "a")
+    repo.commit("sub")
+    repo.write("f", "x23456789")
+    repo.write("sub/y", "a")
+    link = tmp_path / "link"
+    link.symlink_to(repo.path)
+    patch = repo.patch(UncommittedChanges(), cwd=f"{link}/sub")
+    assert patch.roots == (str(repo.path.resolve()), str(link))
+    assert list(lines(patch)) == ["f"]
+    assert patch.untracked == ("sub/y",)
+
+
+def test_what_git_cannot_tell_is_an_error_with_a_reason(tmp_path: Path, repo: Repo):
+    with pytest.raises(ToolError, match="git rev-parse failed with code 128"):
+        repo.patch(UncommittedChanges(), cwd=str(tmp_path))
+    with pytest.raises(ToolError, match="git rev-parse failed"):
+        repo.patch(Commit("--output=/x"))
+    with pytest.raises(ToolError, match="merge base"):
+        repo.patch(BaseBranch("main"))
+    assert asyncio.run(ReviewDiffs({}).patch(str(repo.path), Custom("x"), None)) is None
+    with pytest.raises(ToolError, match="git cannot be started: there is no git"):
+        asyncio.run(ReviewDiffs({"PATH": ""}).patch(str(repo.path), UncommittedChanges(), None))
+
+
+def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repo):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "git").write_text("#!/bin/sh\necho $$ > $PIDS\nsleep 60\n")
+    (folder / "git").chmod(0o755)
+    env = {"PATH": f"{folder}:{os.environ['PATH']}", "PIDS": str(tmp_path / "pid")}
+    diffs = ReviewDiffs(env, timeout_s=0.5)
+    with pytest.raises(ToolError, match="git took longer"):
+        asyncio.run(diffs.patch(str(repo.path), UncommittedChanges(), None))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_git_is_never_taken_from_the_repository(tmp_path: Path):
+    (tmp_path / "git").write_text("#!/bin/sh\n")
+    (tmp_path / "git").chmod(0o755)
+    for path in (".", "", "relative"):
+        with pytest.raises(OSError, match="no git"):
+            program(path)
+    assert program(f".:{tmp_path}") == str(tmp_path / "git")
+
+
+def test_missing_objects_are_not_fetched(repo: Repo, tmp_path: Path):
+    trap, trace = tmp_path / "trap", tmp_path / "trace"
+    trap.write_text(f"#!/bin/sh\necho run > {trace}\n")
+    trap.chmod(0o755)
+    repo.git("config", "remote.origin.url", f"ext::{trap}")
+    repo.git("config", "remote.origin.promisor", "true")
+    repo.git("config", "remote.origin.partialclonefilter", "blob:none")
+    repo.git("config", "protocol.ext.allow", "always")
+    blob = repo.git("rev-parse", "HEAD:f")
+    (repo.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    repo.write("f", "x")
+    with pytest.raises(ToolError, match="git diff failed"):
+        repo.patch(UncommittedChanges())
+    assert not trace.exists()
+    subprocess.run(["git", "diff"], cwd=repo.path, check=False, capture_output=True)
+    assert trace.exists()
+
+
+def test_a_hostile_repository_runs_nothing(repo: Repo, tmp_path: Path):
+    trap, trace = tmp_path / "trap", tmp_path / "trace"
+    trap.write_text(f'#!/bin/sh\necho "$0 $*" >> {trace}\ncat\n')
+    trap.chmod(0o755)
+    submodule = Repo(tmp_path / "module")
+    repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", "../module", "sub")
+    repo.commit("submodule")
+    for folder in (repo.path, repo.path / "sub"):
+        for key in (
+            *("core.fsmonitor", "core.pager", "core.sshCommand", "core.editor", "core.askPass"),
+            *("diff.external", "diff.evil.command", "diff.evil.textconv", "gpg.program"),
+            *("filter.evil.clean", "filter.evil.smudge", "filter.p=q.process"),
+            *("filter.e vil.clean", "credential.helper", "alias.diff", "alias.ls-files"),
+        ):
+            subprocess.run(["git", "config", key, str(trap)], cwd=folder, check=True)
+        for key in ("filter.evil.required", "log.showSignature"):
+            subprocess.run(["git", "config", key, "true"], cwd=folder, check=True)
+    repo.git("config", "core.hooksPath", str(tmp_path))
+    (tmp_path / "post-index-change").symlink_to(trap)
+    (repo.path / ".gitattributes").write_text(
+        "f filter=evil diff=evil\ng filter=p=q diff=evil\n*.c filter=evil\n"
+    )
+    submodule.write("f", "x")
+    (repo.path / "sub" / "f").write_text("dirty\n")
+    (repo.path / "f").write_text("x\n")
+    (repo.path / "g").write_text("x\n")
+    trace.unlink(missing_ok=True)  # what `git config` itself set off does not count
+    patch = repo.patch(UncommittedChanges())
+    assert "f" in lines(patch)
+    assert "g" in patch.untracked
+    repo.patch(Commit("HEAD"))
+    repo.patch(BaseBranch("main"), repo.git("rev-parse", "HEAD"))
+    assert not trace.exists(), trace.read_text()
+    # The traps do work: git on its own falls into them.
+    subprocess.run(["git", "status"], cwd=repo.path, check=False, capture_output=True)
+    assert trace.exists()
