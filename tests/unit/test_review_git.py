@@ -11,12 +11,12 @@ import pytest
 
 from quire.core.errors import ToolError
 from quire.protocol.review import (
-    BaseBranch,
-    Commit,
-    Custom,
+    BaseBranchReviewTarget,
+    CommitReviewTarget,
+    CustomReviewTarget,
     Patch,
     ReviewTarget,
-    UncommittedChanges,
+    UncommittedChangesReviewTarget,
 )
 from quire.review.diff import changed_lines
 from quire.workspace.review_diff import ReviewDiffs, program
@@ -73,7 +73,7 @@ def test_uncommitted_changes_are_staged_unstaged_and_untracked(repo: Repo):
     repo.write("täb\tle", "x")
     repo.write("out/in", "x")
     (repo.path / ".gitignore").write_text("out\n")
-    patch = repo.patch(UncommittedChanges())
+    patch = repo.patch(UncommittedChangesReviewTarget())
     assert lines(patch) == {"f": [(6, 6)], "g": [(1, 3)]}
     assert set(patch.untracked) == {"täb\tle", ".gitignore"}
 
@@ -84,7 +84,9 @@ def test_nothing_was_committed_yet(tmp_path: Path):
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     (folder / "f").write_text("a\n")
     subprocess.run(["git", "add", "f"], cwd=folder, check=True)
-    found = asyncio.run(ReviewDiffs(os.environ).patch(str(folder), UncommittedChanges(), None))
+    found = asyncio.run(
+        ReviewDiffs(os.environ).patch(str(folder), UncommittedChangesReviewTarget(), None)
+    )
     assert found is not None
     assert lines(found) == {"f": [(1, 1)]}
 
@@ -95,9 +97,9 @@ def test_a_commit_against_its_first_parent(repo: Repo):
     second = repo.commit("two")
     repo.git("mv", "f", "h")
     repo.commit("three")
-    assert lines(repo.patch(Commit(second[:9]))) == {"f": [(5, 5)]}
-    assert lines(repo.patch(Commit(first))) == {"f": [(1, 9)]}
-    assert list(lines(repo.patch(Commit("HEAD")))) == ["h"]
+    assert lines(repo.patch(CommitReviewTarget(second[:9]))) == {"f": [(5, 5)]}
+    assert lines(repo.patch(CommitReviewTarget(first))) == {"f": [(1, 9)]}
+    assert list(lines(repo.patch(CommitReviewTarget("HEAD")))) == ["h"]
 
 
 def test_a_base_branch(repo: Repo):
@@ -113,7 +115,7 @@ def test_a_base_branch(repo: Repo):
     assert repo.merge_base("nope") is None
     assert repo.merge_base("--all") is None
     assert repo.merge_base("bad\0name") is None
-    assert lines(repo.patch(BaseBranch("main"), start)) == {"f": [(8, 9)]}
+    assert lines(repo.patch(BaseBranchReviewTarget("main"), start)) == {"f": [(8, 9)]}
 
 
 def test_the_upstream_of_the_base_counts_when_it_is_ahead(tmp_path: Path):
@@ -137,7 +139,7 @@ def test_a_folder_below_and_a_link_to_the_repository(repo: Repo, tmp_path: Path)
     repo.write("sub/y", "a")
     link = tmp_path / "link"
     link.symlink_to(repo.path)
-    patch = repo.patch(UncommittedChanges(), cwd=f"{link}/sub")
+    patch = repo.patch(UncommittedChangesReviewTarget(), cwd=f"{link}/sub")
     assert patch.roots == (str(repo.path.resolve()), str(link))
     assert list(lines(patch)) == ["f"]
     assert patch.untracked == ("sub/y",)
@@ -145,14 +147,16 @@ def test_a_folder_below_and_a_link_to_the_repository(repo: Repo, tmp_path: Path)
 
 def test_what_git_cannot_tell_is_an_error_with_a_reason(tmp_path: Path, repo: Repo):
     with pytest.raises(ToolError, match="git rev-parse failed with code 128"):
-        repo.patch(UncommittedChanges(), cwd=str(tmp_path))
+        repo.patch(UncommittedChangesReviewTarget(), cwd=str(tmp_path))
     with pytest.raises(ToolError, match="git rev-parse failed"):
-        repo.patch(Commit("--output=/x"))
+        repo.patch(CommitReviewTarget("--output=/x"))
     with pytest.raises(ToolError, match="merge base"):
-        repo.patch(BaseBranch("main"))
-    assert asyncio.run(ReviewDiffs({}).patch(str(repo.path), Custom("x"), None)) is None
+        repo.patch(BaseBranchReviewTarget("main"))
+    assert asyncio.run(ReviewDiffs({}).patch(str(repo.path), CustomReviewTarget("x"), None)) is None
     with pytest.raises(ToolError, match="git cannot be started: there is no git"):
-        asyncio.run(ReviewDiffs({"PATH": ""}).patch(str(repo.path), UncommittedChanges(), None))
+        asyncio.run(
+            ReviewDiffs({"PATH": ""}).patch(str(repo.path), UncommittedChangesReviewTarget(), None)
+        )
 
 
 def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repo):
@@ -163,7 +167,7 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repo):
     env = {"PATH": f"{folder}:{os.environ['PATH']}", "PIDS": str(tmp_path / "pid")}
     diffs = ReviewDiffs(env, timeout_s=0.5)
     with pytest.raises(ToolError, match="git took longer"):
-        asyncio.run(diffs.patch(str(repo.path), UncommittedChanges(), None))
+        asyncio.run(diffs.patch(str(repo.path), UncommittedChangesReviewTarget(), None))
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -189,7 +193,7 @@ def test_missing_objects_are_not_fetched(repo: Repo, tmp_path: Path):
     (repo.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
     repo.write("f", "x")
     with pytest.raises(ToolError, match="git diff failed"):
-        repo.patch(UncommittedChanges())
+        repo.patch(UncommittedChangesReviewTarget())
     assert not trace.exists()
     subprocess.run(["git", "diff"], cwd=repo.path, check=False, capture_output=True)
     assert trace.exists()
@@ -222,11 +226,11 @@ def test_a_hostile_repository_runs_nothing(repo: Repo, tmp_path: Path):
     (repo.path / "f").write_text("x\n")
     (repo.path / "g").write_text("x\n")
     trace.unlink(missing_ok=True)  # what `git config` itself set off does not count
-    patch = repo.patch(UncommittedChanges())
+    patch = repo.patch(UncommittedChangesReviewTarget())
     assert "f" in lines(patch)
     assert "g" in patch.untracked
-    repo.patch(Commit("HEAD"))
-    repo.patch(BaseBranch("main"), repo.git("rev-parse", "HEAD"))
+    repo.patch(CommitReviewTarget("HEAD"))
+    repo.patch(BaseBranchReviewTarget("main"), repo.git("rev-parse", "HEAD"))
     assert not trace.exists(), trace.read_text()
     # The traps do work: git on its own falls into them.
     subprocess.run(["git", "status"], cwd=repo.path, check=False, capture_output=True)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from quire.protocol.review import BaseBranch, Commit, Custom, ReviewTarget, UncommittedChanges
+from quire.protocol.review import (
+    BaseBranchReviewTarget,
+    CommitReviewTarget,
+    CustomReviewTarget,
+    ReviewTarget,
+    UncommittedChangesReviewTarget,
+)
 from quire.review.render import INTERRUPTED, handed_back
 from quire.review.rubric import review_rubric
 from quire.review.targets import checked_target, review_prompt, review_title
@@ -16,7 +22,7 @@ SHA = "271d6cded2f9df67fe269b0d5741b6e9fdff5c14"
     ("target", "merge_base", "prompt", "title"),
     [
         (
-            UncommittedChanges(),
+            UncommittedChangesReviewTarget(),
             None,
             (
                 "Review the current code changes (staged, unstaged, and untracked files) and "
@@ -25,7 +31,7 @@ SHA = "271d6cded2f9df67fe269b0d5741b6e9fdff5c14"
             "current changes",
         ),
         (
-            BaseBranch("main"),
+            BaseBranchReviewTarget("main"),
             SHA,
             (
                 "Review the code changes against the base branch 'main'. The merge base commit "
@@ -35,7 +41,7 @@ SHA = "271d6cded2f9df67fe269b0d5741b6e9fdff5c14"
             "changes against 'main'",
         ),
         (
-            BaseBranch("nope"),
+            BaseBranchReviewTarget("nope"),
             None,
             (
                 "Review the code changes against the base branch 'nope'. Start by finding the "
@@ -47,7 +53,7 @@ SHA = "271d6cded2f9df67fe269b0d5741b6e9fdff5c14"
             "changes against 'nope'",
         ),
         (
-            Commit("1234567890abc", 'A "q" title'),
+            CommitReviewTarget("1234567890abc", 'A "q" title'),
             None,
             (
                 'Review the code changes introduced by commit 1234567890abc ("A "q" title"). '
@@ -56,7 +62,7 @@ SHA = "271d6cded2f9df67fe269b0d5741b6e9fdff5c14"
             'commit 1234567: A "q" title',
         ),
         (
-            Commit("HEAD"),
+            CommitReviewTarget("HEAD"),
             None,
             (
                 "Review the code changes introduced by commit HEAD. Provide prioritized, "
@@ -64,7 +70,12 @@ SHA = "271d6cded2f9df67fe269b0d5741b6e9fdff5c14"
             ),
             "commit HEAD",
         ),
-        (Custom("  look at f.py\nand g "), None, "look at f.py\nand g", "look at f.py\nand g"),
+        (
+            CustomReviewTarget("  look at f.py\nand g "),
+            None,
+            "look at f.py\nand g",
+            "look at f.py\nand g",
+        ),
     ],
 )
 def test_prompts_and_titles_are_those_of_codex(
@@ -75,13 +86,13 @@ def test_prompts_and_titles_are_those_of_codex(
 
 
 def test_targets_are_trimmed_and_never_empty():
-    assert checked_target(BaseBranch(" main ")) == BaseBranch("main")
-    assert checked_target(Commit(" a ", " ")) == Commit("a")
-    assert checked_target(UncommittedChanges()) == UncommittedChanges()
+    assert checked_target(BaseBranchReviewTarget(" main ")) == BaseBranchReviewTarget("main")
+    assert checked_target(CommitReviewTarget(" a ", " ")) == CommitReviewTarget("a")
+    assert checked_target(UncommittedChangesReviewTarget()) == UncommittedChangesReviewTarget()
     for target, name in (
-        (BaseBranch(" "), "branch"),
-        (Commit(""), "sha"),
-        (Custom("\n"), "instructions"),
+        (BaseBranchReviewTarget(" "), "branch"),
+        (CommitReviewTarget(""), "sha"),
+        (CustomReviewTarget("\n"), "instructions"),
     ):
         with pytest.raises(ValueError, match=f"^{name} must not be empty$"):
             checked_target(target)

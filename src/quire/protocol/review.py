@@ -9,30 +9,37 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 
-class UncommittedChanges(Struct, frozen=True, tag="uncommittedChanges", tag_field="type"):
+class UncommittedChangesReviewTarget(
+    Struct, frozen=True, tag="uncommittedChanges", tag_field="type"
+):
     """The working tree against the last commit: staged, unstaged and untracked files."""
 
 
-class BaseBranch(Struct, frozen=True, tag="baseBranch", tag_field="type"):
+class BaseBranchReviewTarget(Struct, frozen=True, tag="baseBranch", tag_field="type"):
     """The working tree against where it left `branch`."""
 
     branch: str
 
 
-class Commit(Struct, frozen=True, tag="commit", tag_field="type"):
+class CommitReviewTarget(Struct, frozen=True, tag="commit", tag_field="type"):
     """What one commit changed. `title` is its subject, for people."""
 
     sha: str
     title: str | None = None
 
 
-class Custom(Struct, frozen=True, tag="custom", tag_field="type"):
+class CustomReviewTarget(Struct, frozen=True, tag="custom", tag_field="type"):
     """What the instructions say."""
 
     instructions: str
 
 
-ReviewTarget = UncommittedChanges | BaseBranch | Commit | Custom
+ReviewTarget = (
+    UncommittedChangesReviewTarget
+    | BaseBranchReviewTarget
+    | CommitReviewTarget
+    | CustomReviewTarget
+)
 
 
 class LineRange(Struct, frozen=True):

@@ -5,7 +5,13 @@ The texts are those of Codex 0.169 (row V2): models that were tuned for them kno
 
 from __future__ import annotations
 
-from quire.protocol.review import BaseBranch, Commit, Custom, ReviewTarget, UncommittedChanges
+from quire.protocol.review import (
+    BaseBranchReviewTarget,
+    CommitReviewTarget,
+    CustomReviewTarget,
+    ReviewTarget,
+    UncommittedChangesReviewTarget,
+)
 
 _SHORT_HASH = 7
 _UNCOMMITTED = (
@@ -19,27 +25,27 @@ def review_prompt(target: ReviewTarget, merge_base: str | None = None) -> str:
     """The first message of the reviewer. `merge_base` is the commit that a base branch and the
     working tree share; without it the reviewer is told how to find one."""
     match target:
-        case UncommittedChanges():
+        case UncommittedChangesReviewTarget():
             return _UNCOMMITTED
-        case BaseBranch(branch):
+        case BaseBranchReviewTarget(branch):
             return _against(branch, merge_base)
-        case Commit(sha, title):
+        case CommitReviewTarget(sha, title):
             named = f' ("{title}")' if title is not None else ""
             return f"Review the code changes introduced by commit {sha}{named}. {_WANTED}"
-        case Custom(instructions):
+        case CustomReviewTarget(instructions):
             return instructions.strip()
 
 
 def review_title(target: ReviewTarget) -> str:
     """What is reviewed, in a few words."""
     match target:
-        case UncommittedChanges():
+        case UncommittedChangesReviewTarget():
             return "current changes"
-        case BaseBranch(branch):
+        case BaseBranchReviewTarget(branch):
             return f"changes against '{branch}'"
-        case Commit(sha, title):
+        case CommitReviewTarget(sha, title):
             return f"commit {sha[:_SHORT_HASH]}" + (f": {title}" if title is not None else "")
-        case Custom(instructions):
+        case CustomReviewTarget(instructions):
             return instructions.strip()
 
 
@@ -47,14 +53,14 @@ def checked_target(target: ReviewTarget) -> ReviewTarget:
     """The target without white space around its words. Raises `ValueError` with one line when
     something is empty."""
     match target:
-        case UncommittedChanges():
+        case UncommittedChangesReviewTarget():
             return target
-        case BaseBranch(branch):
-            return BaseBranch(_filled(branch, "branch"))
-        case Commit(sha, title):
-            return Commit(_filled(sha, "sha"), (title or "").strip() or None)
-        case Custom(instructions):
-            return Custom(_filled(instructions, "instructions"))
+        case BaseBranchReviewTarget(branch):
+            return BaseBranchReviewTarget(_filled(branch, "branch"))
+        case CommitReviewTarget(sha, title):
+            return CommitReviewTarget(_filled(sha, "sha"), (title or "").strip() or None)
+        case CustomReviewTarget(instructions):
+            return CustomReviewTarget(_filled(instructions, "instructions"))
 
 
 def _filled(text: str, name: str) -> str:

@@ -16,12 +16,12 @@ from contextlib import suppress
 
 from quire.core.errors import ToolError
 from quire.protocol.review import (
-    BaseBranch,
-    Commit,
-    Custom,
+    BaseBranchReviewTarget,
+    CommitReviewTarget,
+    CustomReviewTarget,
     Patch,
     ReviewTarget,
-    UncommittedChanges,
+    UncommittedChangesReviewTarget,
 )
 
 MAX_DIFF = 64 << 20
@@ -79,7 +79,7 @@ class ReviewDiffs:
     async def patch(self, cwd: str, target: ReviewTarget, merge_base: str | None) -> Patch | None:
         """The lines that `target` is about; None for custom instructions, which name none.
         Raises `ToolError` with the reason when git cannot tell. May be cancelled."""
-        if isinstance(target, Custom):
+        if isinstance(target, CustomReviewTarget):
             return None
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -100,14 +100,14 @@ class ReviewDiffs:
         roots = await git.roots()
         git = _Git(roots[0], self._env, await git.without_filters())
         match target:
-            case Commit(sha):
+            case CommitReviewTarget(sha):
                 commit = await git.commit(sha)
                 return Patch(roots, await git.diff(await git.before(commit), commit))
-            case BaseBranch():
+            case BaseBranchReviewTarget():
                 if merge_base is None:
                     raise ToolError("the merge base is not known")
                 return Patch(roots, await git.diff(merge_base))
-            case UncommittedChanges() | Custom():
+            case UncommittedChangesReviewTarget() | CustomReviewTarget():
                 diff = await git.diff(await git.head_or_nothing())
                 return Patch(roots, diff, await git.untracked())
 

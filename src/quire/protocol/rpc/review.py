@@ -6,35 +6,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from quire.protocol.review import ReviewTarget
 from quire.protocol.rpc.method import Method
 from quire.protocol.rpc.turn import Turn
 
-
-class UncommittedChangesReviewTarget(
-    Struct, frozen=True, kw_only=True, tag="uncommittedChanges", tag_field="type"
-):
-    """What is staged, unstaged and untracked."""
-
-
-class BaseBranchReviewTarget(Struct, frozen=True, kw_only=True, tag="baseBranch", tag_field="type"):
-    branch: str
-
-
-class CommitReviewTarget(Struct, frozen=True, kw_only=True, tag="commit", tag_field="type"):
-    sha: str
-    title: str | None = None
-
-
-class CustomReviewTarget(Struct, frozen=True, kw_only=True, tag="custom", tag_field="type"):
-    instructions: str
-
-
-ReviewTarget = (
-    UncommittedChangesReviewTarget
-    | BaseBranchReviewTarget
-    | CommitReviewTarget
-    | CustomReviewTarget
-)
 ReviewDelivery = Literal["inline", "detached"]
 """`detached` is for clients with the experimental capability; the generated schema of 0.169
 lists `inline` alone."""
