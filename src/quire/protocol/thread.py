@@ -82,6 +82,23 @@ class ImageViewItem(Struct, frozen=True, tag="imageView", tag_field="type"):
     path: str
 
 
+class EnteredReviewItem(Struct, frozen=True, tag="enteredReviewMode", tag_field="type"):
+    """A review began. `review` says in a few words of what; `target` is its target as JSON."""
+
+    id: str
+    review: str
+    target: str = ""
+
+
+class ExitedReviewItem(Struct, frozen=True, tag="exitedReviewMode", tag_field="type"):
+    """A review ended. `review` is its text for people; `output` is a `protocol.review`
+    `ReviewOutput` as JSON, empty when the reviewer gave no answer."""
+
+    id: str
+    review: str
+    output: str = ""
+
+
 class ErrorItem(Struct, frozen=True, tag="error", tag_field="type"):
     """Something a person should know about that did not end the turn."""
 
@@ -97,6 +114,8 @@ ThreadItem = (
     | FileChangeItem
     | TodoListItem
     | ImageViewItem
+    | EnteredReviewItem
+    | ExitedReviewItem
     | ErrorItem
 )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Literal
 from urllib.parse import unquote
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from quire.protocol.records import ItemCompleted
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,
     CommandSource,
+    EnteredReviewItem,
     ErrorItem,
+    ExitedReviewItem,
     FileChange,
     FileChangeItem,
     ImageViewItem,
@@ -149,6 +151,26 @@ class _ImageView(Struct, frozen=True, tag="ImageView"):
         return ImageViewItem(self.id, _path(self.path))
 
 
+class _EnteredReviewMode(Struct, frozen=True, tag="EnteredReviewMode"):
+    id: str
+    user_facing_hint: str = ""
+    target: Raw = Raw()
+
+    def item(self) -> ThreadItem:
+        return EnteredReviewItem(self.id, self.user_facing_hint, _json(self.target))
+
+
+class _ExitedReviewMode(Struct, frozen=True, tag="ExitedReviewMode"):
+    id: str
+    review: str | None = None
+    review_output: Raw = Raw()
+
+    def item(self) -> ThreadItem:
+        output = _json(self.review_output)
+        text = _review_text(output) if self.review is None else self.review
+        return ExitedReviewItem(self.id, text, output)
+
+
 class _Error(Struct, frozen=True, tag="Error"):
     id: str
     message: str = ""
@@ -169,6 +191,8 @@ class ItemCompletedPayload(Struct, frozen=True):
         | _FileChange
         | _TodoList
         | _ImageView
+        | _EnteredReviewMode
+        | _ExitedReviewMode
         | _Error
     )
     started_at_ms: int = 0
@@ -178,6 +202,24 @@ class ItemCompletedPayload(Struct, frozen=True):
         return ItemCompleted(
             self.turn_id, self.item.item(), self.started_at_ms, self.completed_at_ms
         )
+
+
+def _json(raw: Raw) -> str:
+    """The text of a member; empty when it is absent, null, or no UTF-8."""
+    text = bytes(raw).decode("utf-8", "replace")
+    return "" if text == "null" else text
+
+
+def _review_text(output: str) -> str:
+    """What people saw of a review that Codex stored."""
+    import msgspec
+
+    from quire.protocol.review import ReviewOutput, review_text
+
+    try:
+        return review_text(msgspec.json.decode(output, type=ReviewOutput) if output else None)
+    except msgspec.DecodeError:
+        return review_text(None)
 
 
 def _path(url: str) -> str:

@@ -6,10 +6,14 @@ snake_case. `TodoList` and `Error` are ours: Codex does not store such items.
 
 from __future__ import annotations
 
+from msgspec import Raw
+
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,
+    EnteredReviewItem,
     ErrorItem,
+    ExitedReviewItem,
     FileChange,
     FileChangeItem,
     ImageViewItem,
@@ -54,6 +58,21 @@ def item_payload(item: ThreadItem) -> Payload:
             return {"type": "TodoList", "id": item.id, "steps": item.steps}
         case ImageViewItem():
             return {"type": "ImageView", "id": item.id, "path": file_url(item.path)}
+        case EnteredReviewItem():
+            return {
+                "type": "EnteredReviewMode",
+                "id": item.id,
+                "target": Raw(item.target.encode() or b"null"),
+                "user_facing_hint": item.review,
+            }
+        case ExitedReviewItem():
+            # `review` is ours: the text depends on more than what Codex stores.
+            return {
+                "type": "ExitedReviewMode",
+                "id": item.id,
+                "review_output": Raw(item.output.encode() or b"null"),
+                "review": item.review,
+            }
         case ErrorItem():
             return {"type": "Error", "id": item.id, "message": item.message}
 

@@ -90,6 +90,10 @@ def _view(item: words.ThreadItem, actions: Actions) -> wire.ThreadItem | None:
             return wire.FileChangeThreadItem(id=item.id, changes=changes, status=item.status)
         case words.ImageViewItem():
             return wire.ImageViewThreadItem(id=item.id, path=item.path)
+        case words.EnteredReviewItem():
+            return wire.EnteredReviewModeThreadItem(id=item.id, review=item.review)
+        case words.ExitedReviewItem():
+            return wire.ExitedReviewModeThreadItem(id=item.id, review=item.review)
         case words.TodoListItem() | words.ErrorItem():
             return None
 
