@@ -1,0 +1,13 @@
+"""What a transport calls when a client is there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from quire.server.channel import Channel
+
+Serve = Callable[[Channel], Awaitable[None]]
+"""Serves one client until it is gone or the call is cancelled."""
+
+Started = Callable[[Channel], None]
+"""Takes over a client that can talk now. Never waits."""
