@@ -102,6 +102,8 @@ class ThreadForkParams(Struct, frozen=True, kw_only=True):
 
     thread_id: str
     ephemeral: bool = False
+    last_turn_id: str | None = None
+    before_turn_id: str | None = None
     settings: ThreadSettings | None = None
 
 

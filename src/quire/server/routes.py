@@ -14,8 +14,41 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from quire.protocol.rpc.method import Notification
+from quire.protocol.rpc.method import Notification, ServerRequest
 from quire.server.errors import InvalidRequest
+
+
+class Client(Protocol):
+    """A client's connection."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def gone(self) -> bool: ...
+
+    def notify(self, kind: Notification, params: Struct) -> None:
+        """Tell it something. Never waits; a lossy kind may be dropped."""
+        ...
+
+    def forward(self, kind: Notification, frame: bytes) -> None:
+        """`notify` with a frame that was encoded already."""
+        ...
+
+    def ask(
+        self, kind: ServerRequest, params: Struct, answered: Callable[[Raw | None], None]
+    ) -> int:
+        """Put a question to it; its id. `answered` is called at most once, with the result, or
+        with None when the client answered with an error."""
+        ...
+
+    def withdraw(self, request_id: int) -> None:
+        """An answer to this question that comes later is passed over."""
+        ...
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call back when it is gone."""
+        ...
 
 
 class Caller(Protocol):
@@ -38,6 +71,15 @@ class Caller(Protocol):
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call back when this client is gone."""
+        ...
+
+    def after_reply(self, callback: Callable[[], None]) -> None:
+        """Call back once this call's answer is on its way: what it set off is told after it."""
+        ...
+
+    @property
+    def client(self) -> Client:
+        """The connection itself, for what outlives the call."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from quire.protocol.rpc.items import CommandAction
 from quire.protocol.rpc.method import Notification, ServerRequest
@@ -119,9 +119,11 @@ class NetworkPolicyAmendment(Struct, frozen=True, kw_only=True):
 
 
 class ExecpolicyAmendmentChoice(Struct, frozen=True, kw_only=True):
-    """The words of the prefix rule."""
+    """The words of the prefix rule. A command line of several parts takes one rule for each:
+    `execpolicy_amendments` has them all (ours; a client that echoes the offer sends it back)."""
 
     execpolicy_amendment: tuple[str, ...]
+    execpolicy_amendments: tuple[tuple[str, ...], ...] | UnsetType = UNSET
 
 
 class NetworkPolicyAmendmentChoice(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,150 @@
+"""`thread/*`: open, watch and leave threads (row J8)."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from quire.core.errors import QuireError
+from quire.protocol import local
+from quire.protocol.rpc.thread import (
+    THREAD_STARTED,
+    ThreadForkParams,
+    ThreadForkResponse,
+    ThreadLoadedListParams,
+    ThreadLoadedListResponse,
+    ThreadResumeParams,
+    ThreadResumeResponse,
+    ThreadStartedNotification,
+    ThreadStartParams,
+    ThreadStartResponse,
+    ThreadUnsubscribeParams,
+    ThreadUnsubscribeResponse,
+)
+from quire.protocol.rpc.turn import Turn
+from quire.protocol.stored import StoredThread
+from quire.server.errors import InvalidRequest
+from quire.server.hub import ThreadHub
+from quire.server.hubs import Hubs
+from quire.server.library import ThreadLibrary
+from quire.server.routes import Caller, Client, Routes, route
+from quire.server.settings_views import approval_view, sandbox_view, thread_settings
+from quire.server.thread_views import loaded_view
+from quire.server.turn_views import turns_of
+from quire.server.views import Actions
+
+
+_Response = TypeVar("_Response", bound=ThreadStartResponse)
+
+
+class ThreadCalls:
+    """Answers about loaded threads."""
+
+    def __init__(self, hubs: Hubs, library: ThreadLibrary, actions: Actions) -> None:
+        self._hubs = hubs
+        self._library = library
+        self._actions = actions
+
+    def routes(self) -> Routes:
+        return {
+            "thread/start": route(ThreadStartParams, self.start),
+            "thread/resume": route(ThreadResumeParams, self.resume),
+            "thread/fork": route(ThreadForkParams, self.fork),
+            "thread/unsubscribe": route(ThreadUnsubscribeParams, self.unsubscribe),
+            "thread/loaded/list": route(ThreadLoadedListParams, self.list_loaded),
+        }
+
+    async def start(self, params: ThreadStartParams, caller: Caller) -> ThreadStartResponse:
+        settings = thread_settings(params, caller.name)
+        hub = self._hubs.start(
+            local.ThreadStartParams(ephemeral=params.ephemeral or False, settings=settings)
+        )
+        hub.join(caller.client)
+        caller.after_reply(lambda: _started(hub, caller.client))
+        return _response(ThreadStartResponse, hub, None, ())
+
+    async def resume(self, params: ThreadResumeParams, caller: Caller) -> ThreadResumeResponse:
+        """A thread that is loaded already is joined: its settings stay as they are."""
+        if params.history is not None or (params.path is not None and not params.thread_id):
+            raise InvalidRequest("thread/resume: only a threadId can be resumed")
+        settings = thread_settings(params, caller.name)
+        hub = self._hubs.resume(
+            local.ThreadResumeParams(thread_id=params.thread_id, settings=settings)
+        )
+        hub.join(caller.client)
+        turns = () if params.exclude_turns else self._turns(hub)
+        caller.after_reply(lambda: hub.questions.joined(caller.client))
+        return _response(ThreadResumeResponse, hub, self._stored(hub), turns)
+
+    async def fork(self, params: ThreadForkParams, caller: Caller) -> ThreadForkResponse:
+        hub = self._hubs.fork(
+            local.ThreadForkParams(
+                thread_id=params.thread_id,
+                ephemeral=params.ephemeral,
+                settings=thread_settings(params, caller.name),
+                last_turn_id=params.last_turn_id,
+                before_turn_id=params.before_turn_id,
+            )
+        )
+        hub.join(caller.client)
+        caller.after_reply(lambda: _started(hub, caller.client))
+        turns = () if params.exclude_turns else self._turns(hub)
+        return _response(ThreadForkResponse, hub, self._stored(hub), turns)
+
+    async def unsubscribe(
+        self, params: ThreadUnsubscribeParams, caller: Caller
+    ) -> ThreadUnsubscribeResponse:
+        hub = self._hubs.get(params.thread_id)
+        if hub is None:
+            return ThreadUnsubscribeResponse(status="notLoaded")
+        left = hub.leave(caller.client)
+        return ThreadUnsubscribeResponse(status="unsubscribed" if left else "notSubscribed")
+
+    async def list_loaded(
+        self, params: ThreadLoadedListParams, caller: Caller
+    ) -> ThreadLoadedListResponse:
+        """Ids in order; the cursor is the last one of the page before."""
+        ids = sorted(hub.loaded.id for hub in self._hubs.loaded)
+        if params.cursor is not None:
+            ids = [thread_id for thread_id in ids if thread_id > params.cursor]
+        limit = len(ids) if params.limit is None else max(params.limit, 1)
+        cursor = ids[limit - 1] if len(ids) > limit else None
+        return ThreadLoadedListResponse(data=tuple(ids[:limit]), next_cursor=cursor)
+
+    def _turns(self, hub: ThreadHub) -> tuple[Turn, ...]:
+        running = hub.loaded.thread.state.turn_id
+        return turns_of(
+            self._library.records(hub.loaded.id) if hub.loaded.opened.info.path else (),
+            running=running,
+            actions=self._actions,
+        )
+
+    def _stored(self, hub: ThreadHub) -> StoredThread | None:
+        try:
+            return self._library.thread(hub.loaded.id)
+        except QuireError:
+            return None  # It is ephemeral, or nothing happened in it yet.
+
+
+def _started(hub: ThreadHub, client: Client) -> None:
+    client.notify(THREAD_STARTED, ThreadStartedNotification(thread=loaded_view(hub)))
+    for text in hub.loaded.opened.info.warnings:
+        hub.warn(text)
+
+
+def _response(
+    kind: type[_Response], hub: ThreadHub, stored: StoredThread | None, turns: tuple[Turn, ...]
+) -> _Response:
+    context = hub.loaded.context
+    return kind(
+        thread=loaded_view(hub, stored, turns),
+        model=context.model,
+        model_provider=context.model_provider,
+        service_tier=context.service_tier,
+        cwd=context.cwd,
+        runtime_workspace_roots=context.workspace_roots,
+        instruction_sources=hub.loaded.opened.instruction_sources,
+        approval_policy=approval_view(context.approval_policy),
+        approvals_reviewer=context.approvals_reviewer,
+        sandbox=sandbox_view(context.sandbox),
+        reasoning_effort=context.effort,
+    )

@@ -1,0 +1,81 @@
+"""`turn/*`: start, steer, interrupt (rows J9, L6, L7)."""
+
+from __future__ import annotations
+
+from quire.protocol.local import TurnStartParams as LocalTurn
+from quire.protocol.rpc.turn import (
+    TurnInterruptParams,
+    TurnInterruptResponse,
+    TurnStartParams,
+    TurnStartResponse,
+    TurnSteerParams,
+    TurnSteerResponse,
+)
+from quire.server.errors import InvalidRequest
+from quire.server.hubs import Hubs
+from quire.server.routes import Caller, Routes, route
+from quire.server.settings_views import input_parts, turn_changes
+from quire.server.turn_views import started_turn
+
+
+class TurnCalls:
+    """Answers about turns."""
+
+    def __init__(self, hubs: Hubs) -> None:
+        self._hubs = hubs
+
+    def routes(self) -> Routes:
+        return {
+            "turn/start": route(TurnStartParams, self.start),
+            "turn/steer": route(TurnSteerParams, self.steer),
+            "turn/interrupt": route(TurnInterruptParams, self.interrupt),
+        }
+
+    async def start(self, params: TurnStartParams, caller: Caller) -> TurnStartResponse:
+        """Raises `InvalidRequest` for a thread that is not loaded and while a turn runs."""
+        hub = self._hubs.find(params.thread_id)
+        schema = None
+        if params.output_schema is not None and bytes(params.output_schema) != b"null":
+            schema = bytes(params.output_schema).decode()
+        turn = LocalTurn(
+            thread_id=params.thread_id,
+            input=input_parts(params.input),
+            output_schema=schema,
+            changes=turn_changes(params),
+            client_id=params.client_user_message_id,
+        )
+        hub.join(caller.client)
+        hub.hold()
+        caller.after_reply(hub.release)
+        started = await self._hubs.threads.start_turn(turn)
+        return TurnStartResponse(turn=started_turn(started.turn_id))
+
+    async def steer(self, params: TurnSteerParams, caller: Caller) -> TurnSteerResponse:
+        """Raises `InvalidRequest` when the expected turn does not run."""
+        hub = self._hubs.find(params.thread_id)
+        if not params.input:
+            raise InvalidRequest("input must not be empty")
+        words = LocalTurn(
+            thread_id=params.thread_id,
+            input=input_parts(params.input),
+            client_id=params.client_user_message_id,
+        )
+        hub.hold()
+        caller.after_reply(hub.release)
+        await self._hubs.threads.steer(params.expected_turn_id, words)
+        return TurnSteerResponse(turn_id=params.expected_turn_id)
+
+    async def interrupt(
+        self, params: TurnInterruptParams, caller: Caller
+    ) -> TurnInterruptResponse:
+        """Returns when the turn has ended. Raises `InvalidRequest` for another turn than the one
+        that runs."""
+        running = self._hubs.find(params.thread_id).loaded.thread.state.turn_id
+        if running is None:
+            raise InvalidRequest("no active turn to interrupt")
+        if params.turn_id and params.turn_id != running:
+            raise InvalidRequest(
+                f"expected active turn id {params.turn_id} but found {running}"
+            )
+        await self._hubs.threads.interrupt(params.thread_id)
+        return TurnInterruptResponse()

@@ -1,0 +1,91 @@
+"""The loaded threads of a server, each with its hub: opened, watched, unloaded when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from quire.protocol.local import (
+    ThreadForkParams,
+    ThreadResumeParams,
+    ThreadStartParams,
+)
+from quire.protocol.rpc.thread import THREAD_CLOSED, ThreadClosedNotification
+from quire.server.errors import InvalidRequest
+from quire.server.hub import ThreadHub, Translator
+from quire.server.threads import Threads
+
+UNLOAD_SECONDS = 30 * 60.0
+"""A thread that nobody watches and in which nothing runs is unloaded after this time (row J10)."""
+_LOOK_SECONDS = 60.0
+
+
+class Hubs:
+    """Hubs by thread id. `translator` makes one for the thread of an id."""
+
+    def __init__(
+        self,
+        threads: Threads,
+        translator: Callable[[str], Translator],
+        unload_seconds: float = UNLOAD_SECONDS,
+    ) -> None:
+        self.threads = threads
+        self._translator = translator
+        self._unload_seconds = unload_seconds
+        self._hubs: dict[str, ThreadHub] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self, params: ThreadStartParams) -> ThreadHub:
+        return self._hub(self.threads.start(params).id)
+
+    def resume(self, params: ThreadResumeParams) -> ThreadHub:
+        return self._hub(self.threads.resume(params).id)
+
+    def fork(self, params: ThreadForkParams) -> ThreadHub:
+        return self._hub(self.threads.fork(params).id)
+
+    @property
+    def loaded(self) -> tuple[ThreadHub, ...]:
+        return tuple(self._hubs.values())
+
+    def get(self, thread_id: str) -> ThreadHub | None:
+        return self._hubs.get(thread_id)
+
+    def find(self, thread_id: str) -> ThreadHub:
+        """Raises `InvalidRequest` when it is not loaded (Codex 0.169's words)."""
+        hub = self._hubs.get(thread_id)
+        if hub is None:
+            raise InvalidRequest(f"thread not found: {thread_id}")
+        return hub
+
+    async def unload(self, thread_id: str) -> None:
+        """End its turn and its commands, and close its log."""
+        hub = self._hubs.pop(thread_id, None)
+        if hub is None:
+            return
+        await self.threads.close(thread_id)
+        hub.tell(THREAD_CLOSED, ThreadClosedNotification(thread_id=thread_id))
+
+    async def aclose(self) -> None:
+        """Unload all."""
+        if self._watch is not None:
+            self._watch.cancel()
+        await asyncio.gather(*(self.unload(thread_id) for thread_id in tuple(self._hubs)))
+
+    def _hub(self, thread_id: str) -> ThreadHub:
+        hub = self._hubs.get(thread_id)
+        if hub is None:
+            hub = ThreadHub(self.threads.find(thread_id), self._translator(thread_id))
+            self._hubs[thread_id] = hub
+            if self._watch is None or self._watch.done():
+                self._watch = asyncio.create_task(self._unload_idle())
+        return hub
+
+    async def _unload_idle(self) -> None:
+        while self._hubs:
+            await asyncio.sleep(min(_LOOK_SECONDS, self._unload_seconds))
+            now = time.monotonic()
+            for thread_id, hub in tuple(self._hubs.items()):
+                if hub.idle and now - hub.idle_since >= self._unload_seconds:
+                    await self.unload(thread_id)

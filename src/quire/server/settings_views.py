@@ -1,0 +1,179 @@
+"""Settings that a client gives with a thread or a turn, in the words of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw
+
+from quire.protocol import policy
+from quire.protocol.local import (
+    ImageInput,
+    InputPart,
+    LocalImageInput,
+    TextInput,
+    ThreadSettings,
+    TurnChanges,
+)
+from quire.protocol.rpc.items import (
+    AudioUserInput,
+    ImageUserInput,
+    LocalAudioUserInput,
+    LocalImageUserInput,
+    MentionUserInput,
+    SkillUserInput,
+    TextUserInput,
+    UserInput,
+)
+from quire.protocol.rpc.thread import ThreadForkParams, ThreadResumeParams, ThreadStartParams
+from quire.protocol.rpc.turn import TurnStartParams
+from quire.protocol.rpc.values import (
+    ApprovalsReviewer,
+    AskForApproval,
+    DangerFullAccessSandboxPolicy,
+    ExternalSandboxSandboxPolicy,
+    GranularApproval,
+    GranularAskForApproval,
+    ReadOnlySandboxPolicy,
+    SandboxPolicy,
+    WorkspaceWriteSandboxPolicy,
+)
+from quire.server.errors import InvalidRequest
+
+
+def thread_settings(
+    params: ThreadStartParams | ThreadResumeParams | ThreadForkParams, client: str
+) -> ThreadSettings:
+    """Raises `InvalidRequest` for settings that cannot be used."""
+    return ThreadSettings(
+        cwd=params.cwd,
+        model=params.model,
+        model_provider=params.model_provider,
+        approval_policy=approval_policy(params.approval_policy),
+        approvals_reviewer=reviewer(params.approvals_reviewer),
+        sandbox_mode=params.sandbox,
+        config=config_values(params.config or {}),
+        base_instructions=params.base_instructions,
+        developer_instructions=params.developer_instructions,
+        service_tier=params.service_tier,
+        workspace_roots=params.runtime_workspace_roots or (),
+        originator=client or None,
+    )
+
+
+def turn_changes(params: TurnStartParams) -> TurnChanges:
+    """Raises `InvalidRequest` for settings that cannot be used."""
+    return TurnChanges(
+        cwd=params.cwd,
+        model=params.model,
+        effort=effort(params.effort),
+        summary=params.summary,
+        approval_policy=approval_policy(params.approval_policy),
+        approvals_reviewer=reviewer(params.approvals_reviewer),
+        sandbox=None if params.sandbox_policy is None else sandbox_policy(params.sandbox_policy),
+        service_tier=params.service_tier,
+    )
+
+
+def config_values(config: dict[str, Raw]) -> dict[str, object]:
+    """Overrides by dotted key. A null says nothing."""
+    decoded = {key: msgspec.json.decode(value) for key, value in config.items()}
+    return {key: value for key, value in decoded.items() if value is not None}
+
+
+def approval_policy(words: AskForApproval | None) -> policy.ApprovalPolicy | None:
+    match words:
+        case None | "on-request" | "never":
+            return words
+        case "untrusted":
+            raise InvalidRequest(
+                'approval policy "untrusted" is no longer supported; use "on-request"'
+            )
+        case GranularAskForApproval(granular=granular):
+            return policy.GranularApproval(
+                sandbox_approval=granular.sandbox_approval,
+                rules=granular.rules,
+                mcp_elicitations=granular.mcp_elicitations,
+                request_permissions=granular.request_permissions,
+                skill_approval=granular.skill_approval,
+            )
+
+
+def approval_view(words: policy.ApprovalPolicy) -> AskForApproval:
+    if not isinstance(words, policy.GranularApproval):
+        return words
+    return GranularAskForApproval(
+        granular=GranularApproval(
+            sandbox_approval=words.sandbox_approval,
+            rules=words.rules,
+            mcp_elicitations=words.mcp_elicitations,
+            request_permissions=words.request_permissions,
+            skill_approval=words.skill_approval,
+        )
+    )
+
+
+def reviewer(words: ApprovalsReviewer | None) -> policy.ApprovalsReviewer | None:
+    return "auto_review" if words == "guardian_subagent" else words
+
+
+def effort(word: str | None) -> policy.ReasoningEffort | None:
+    if word is None:
+        return None
+    try:
+        return msgspec.convert(word, policy.ReasoningEffort)
+    except msgspec.ValidationError:
+        raise InvalidRequest(f"unknown reasoning effort: {word}") from None
+
+
+def sandbox_policy(words: SandboxPolicy) -> policy.SandboxPolicy:
+    """`externalSandbox` is full access: the client holds the server in a sandbox of its own."""
+    match words:
+        case DangerFullAccessSandboxPolicy() | ExternalSandboxSandboxPolicy():
+            return policy.SandboxPolicy(mode="danger-full-access")
+        case ReadOnlySandboxPolicy():
+            return policy.SandboxPolicy(mode="read-only")
+        case WorkspaceWriteSandboxPolicy():
+            return policy.SandboxPolicy(
+                mode="workspace-write",
+                writable_roots=words.writable_roots,
+                network_access=words.network_access,
+                exclude_tmpdir_env_var=words.exclude_tmpdir_env_var,
+                exclude_slash_tmp=words.exclude_slash_tmp,
+            )
+
+
+def sandbox_view(words: policy.SandboxPolicy) -> SandboxPolicy:
+    match words.mode:
+        case "danger-full-access":
+            return DangerFullAccessSandboxPolicy()
+        case "read-only":
+            return ReadOnlySandboxPolicy()
+        case "workspace-write":
+            return WorkspaceWriteSandboxPolicy(
+                writable_roots=words.writable_roots,
+                network_access=words.network_access,
+                exclude_tmpdir_env_var=words.exclude_tmpdir_env_var,
+                exclude_slash_tmp=words.exclude_slash_tmp,
+            )
+
+
+def input_parts(parts: tuple[UserInput, ...]) -> tuple[InputPart, ...]:
+    """What a person sent, as far as a model can be sent it."""
+    return tuple(_parts(parts))
+
+
+def _parts(parts: tuple[UserInput, ...]) -> Iterator[InputPart]:
+    for part in parts:
+        match part:
+            case TextUserInput(text=text):
+                yield TextInput(text)
+            case LocalImageUserInput(path=path):
+                yield LocalImageInput(path)
+            case ImageUserInput(url=str(url), detail=detail):
+                yield ImageInput(url, detail)
+            case MentionUserInput(name=name, path=path) | SkillUserInput(name=name, path=path):
+                yield TextInput(f"[{name}]({path})")
+            case ImageUserInput() | AudioUserInput() | LocalAudioUserInput():
+                raise InvalidRequest("only text and images can be sent to this model")
