@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Never, TypeVar
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -100,14 +100,6 @@ class ClientApprover:
     def _command(
         self, request: ApprovalRequest, action: CommandAction, ctx: ToolContext
     ) -> CommandExecutionRequestApprovalParams:
-        decisions: list[CommandExecutionApprovalDecision] = ["accept", "acceptForSession"]
-        if request.amendment:
-            choice = ExecpolicyAmendmentChoice(
-                execpolicy_amendment=request.amendment[0],
-                execpolicy_amendments=request.amendment if len(request.amendment) > 1 else UNSET,
-            )
-            decisions.append(CommandExecutionAmendment(accept_with_execpolicy_amendment=choice))
-        decisions += ["decline", "cancel"]
         return CommandExecutionRequestApprovalParams(
             kind="command",
             thread_id=ctx.thread_id,
@@ -120,8 +112,21 @@ class ClientApprover:
             cwd=action.cwd,
             command_actions=command_actions(action.argv, action.cwd, self._actions),
             proposed_execpolicy_amendment=request.amendment[0] if request.amendment else None,
-            available_decisions=tuple(decisions),
+            available_decisions=_decisions(request.amendment),
         )
+
+
+def _decisions(
+    amendment: tuple[tuple[str, ...], ...],
+) -> tuple[CommandExecutionApprovalDecision, ...]:
+    if not amendment:
+        return ("accept", "acceptForSession", "decline", "cancel")
+    choice = ExecpolicyAmendmentChoice(
+        execpolicy_amendment=amendment[0],
+        execpolicy_amendments=amendment if len(amendment) > 1 else UNSET,
+    )
+    remember = CommandExecutionAmendment(accept_with_execpolicy_amendment=choice)
+    return ("accept", "acceptForSession", remember, "decline", "cancel")
 
 
 _Decided = TypeVar("_Decided", bound=Struct)
@@ -156,10 +161,7 @@ async def _answer(
     return Declined()
 
 
-async def _interrupted(hub: ThreadHub) -> Never:
+async def _interrupted(hub: ThreadHub) -> None:
     """End the turn that asked. This call is part of it, and is cancelled with it."""
-    interrupt = asyncio.create_task(hub.loaded.thread.submit(Interrupt()))
-    try:
-        await asyncio.Future()
-    finally:
-        hub.keep(interrupt)
+    hub.keep(asyncio.create_task(hub.loaded.thread.submit(Interrupt())))
+    await asyncio.Future()

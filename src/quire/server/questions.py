@@ -26,7 +26,7 @@ class Question:
     def __init__(self, kind: ServerRequest, params: Struct, flag: ThreadActiveFlag) -> None:
         self.kind = kind
         self.params = params
-        self.flag = flag
+        self.flag: ThreadActiveFlag = flag
         self.asked: dict[Client, int] = {}
         self.answer: asyncio.Future[Raw | None] = asyncio.get_running_loop().create_future()
 

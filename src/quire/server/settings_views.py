@@ -28,18 +28,9 @@ from quire.protocol.rpc.items import (
 )
 from quire.protocol.rpc.thread import ThreadForkParams, ThreadResumeParams, ThreadStartParams
 from quire.protocol.rpc.turn import TurnStartParams
-from quire.protocol.rpc.values import (
-    ApprovalsReviewer,
-    AskForApproval,
-    DangerFullAccessSandboxPolicy,
-    ExternalSandboxSandboxPolicy,
-    GranularApproval,
-    GranularAskForApproval,
-    ReadOnlySandboxPolicy,
-    SandboxPolicy,
-    WorkspaceWriteSandboxPolicy,
-)
+from quire.protocol.rpc.values import ApprovalsReviewer, AskForApproval
 from quire.server.errors import InvalidRequest
+from quire.server.views import sandbox_policy
 
 
 def thread_settings(
@@ -83,35 +74,9 @@ def config_values(config: dict[str, Raw]) -> dict[str, object]:
 
 
 def approval_policy(words: AskForApproval | None) -> policy.ApprovalPolicy | None:
-    match words:
-        case None | "on-request" | "never":
-            return words
-        case "untrusted":
-            raise InvalidRequest(
-                'approval policy "untrusted" is no longer supported; use "on-request"'
-            )
-        case GranularAskForApproval(granular=granular):
-            return policy.GranularApproval(
-                sandbox_approval=granular.sandbox_approval,
-                rules=granular.rules,
-                mcp_elicitations=granular.mcp_elicitations,
-                request_permissions=granular.request_permissions,
-                skill_approval=granular.skill_approval,
-            )
-
-
-def approval_view(words: policy.ApprovalPolicy) -> AskForApproval:
-    if not isinstance(words, policy.GranularApproval):
-        return words
-    return GranularAskForApproval(
-        granular=GranularApproval(
-            sandbox_approval=words.sandbox_approval,
-            rules=words.rules,
-            mcp_elicitations=words.mcp_elicitations,
-            request_permissions=words.request_permissions,
-            skill_approval=words.skill_approval,
-        )
-    )
+    if words == "untrusted":
+        raise InvalidRequest('approval policy "untrusted" is no longer supported; use "on-request"')
+    return None if words is None else policy.approval_policy(words)
 
 
 def reviewer(words: ApprovalsReviewer | None) -> policy.ApprovalsReviewer | None:
@@ -125,38 +90,6 @@ def effort(word: str | None) -> policy.ReasoningEffort | None:
         return msgspec.convert(word, policy.ReasoningEffort)
     except msgspec.ValidationError:
         raise InvalidRequest(f"unknown reasoning effort: {word}") from None
-
-
-def sandbox_policy(words: SandboxPolicy) -> policy.SandboxPolicy:
-    """`externalSandbox` is full access: the client holds the server in a sandbox of its own."""
-    match words:
-        case DangerFullAccessSandboxPolicy() | ExternalSandboxSandboxPolicy():
-            return policy.SandboxPolicy(mode="danger-full-access")
-        case ReadOnlySandboxPolicy():
-            return policy.SandboxPolicy(mode="read-only")
-        case WorkspaceWriteSandboxPolicy():
-            return policy.SandboxPolicy(
-                mode="workspace-write",
-                writable_roots=words.writable_roots,
-                network_access=words.network_access,
-                exclude_tmpdir_env_var=words.exclude_tmpdir_env_var,
-                exclude_slash_tmp=words.exclude_slash_tmp,
-            )
-
-
-def sandbox_view(words: policy.SandboxPolicy) -> SandboxPolicy:
-    match words.mode:
-        case "danger-full-access":
-            return DangerFullAccessSandboxPolicy()
-        case "read-only":
-            return ReadOnlySandboxPolicy()
-        case "workspace-write":
-            return WorkspaceWriteSandboxPolicy(
-                writable_roots=words.writable_roots,
-                network_access=words.network_access,
-                exclude_tmpdir_env_var=words.exclude_tmpdir_env_var,
-                exclude_slash_tmp=words.exclude_slash_tmp,
-            )
 
 
 def input_parts(parts: tuple[UserInput, ...]) -> tuple[InputPart, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 import time
 
-
 from quire.protocol.records import GitInfo
 from quire.protocol.rpc.thread import (
     NotLoadedThreadStatus,
@@ -94,8 +93,6 @@ def git_view(git: GitInfo | None) -> ThreadGitInfo | None:
     if git is None:
         return None
     return ThreadGitInfo(sha=git.commit_hash, branch=git.branch, origin_url=git.repository_url)
-
-
 
 
 def source_view(source: str) -> SessionSource:

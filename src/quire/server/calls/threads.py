@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from quire.core.errors import QuireError
 from quire.protocol import local
+from quire.protocol.policy import approval_words
 from quire.protocol.rpc.thread import (
     THREAD_STARTED,
     ThreadForkParams,
@@ -27,11 +28,10 @@ from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
 from quire.server.routes import Caller, Client, Routes, route
-from quire.server.settings_views import approval_view, sandbox_view, thread_settings
+from quire.server.settings_views import thread_settings
 from quire.server.thread_views import loaded_view
 from quire.server.turn_views import turns_of
-from quire.server.views import Actions
-
+from quire.server.views import Actions, sandbox_view
 
 _Response = TypeVar("_Response", bound=ThreadStartResponse)
 
@@ -143,7 +143,7 @@ def _response(
         cwd=context.cwd,
         runtime_workspace_roots=context.workspace_roots,
         instruction_sources=hub.loaded.opened.instruction_sources,
-        approval_policy=approval_view(context.approval_policy),
+        approval_policy=approval_words(context.approval_policy),
         approvals_reviewer=context.approvals_reviewer,
         sandbox=sandbox_view(context.sandbox),
         reasoning_effort=context.effort,
