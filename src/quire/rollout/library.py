@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from quire.core.errors import RolloutError, UsageError
-from quire.protocol.records import GitInfo
+from quire.protocol.records import GitInfo, Record
 from quire.protocol.stored import MAX_PAGE, ListQuery, Page, StoredThread
 from quire.rollout.heads import Head, Heads
 from quire.rollout.ids import created_at
@@ -118,6 +118,13 @@ class Library:
         if path is None:
             raise _unknown(thread_id)
         return path
+
+    def records(self, thread_id: str) -> tuple[Record, ...]:
+        """Its whole log, items for people included, without the right to write it. Raises
+        `UsageError`, `RolloutError`."""
+        from quire.rollout.store import RolloutStore
+
+        return tuple(RolloutStore(self.home).load(self.path(thread_id), items=True).records)
 
     # --- changing ------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ class ThreadHub:
         self.clients: list[Client] = []
         self.questions = Questions(loaded.id, self._status_may_have_changed)
         self.preview = ""
+        self.resumed = len(loaded.thread.state.prompt) > 0
         self.updated_at = time.time()
         self.idle_since = time.monotonic()
         self._translator = translator

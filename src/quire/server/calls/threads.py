@@ -24,14 +24,14 @@ from quire.protocol.rpc.thread import (
 from quire.protocol.rpc.turn import Turn
 from quire.protocol.stored import StoredThread
 from quire.server.errors import InvalidRequest
+from quire.server.history import Histories
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
 from quire.server.routes import Caller, Client, Routes, route
 from quire.server.settings_views import thread_settings
 from quire.server.thread_views import loaded_view
-from quire.server.turn_views import turns_of
-from quire.server.views import Actions, sandbox_view
+from quire.server.views import sandbox_view
 
 _Response = TypeVar("_Response", bound=ThreadStartResponse)
 
@@ -39,10 +39,10 @@ _Response = TypeVar("_Response", bound=ThreadStartResponse)
 class ThreadCalls:
     """Answers about loaded threads."""
 
-    def __init__(self, hubs: Hubs, library: ThreadLibrary, actions: Actions) -> None:
+    def __init__(self, hubs: Hubs, library: ThreadLibrary, histories: Histories) -> None:
         self._hubs = hubs
         self._library = library
-        self._actions = actions
+        self._histories = histories
 
     def routes(self) -> Routes:
         return {
@@ -111,12 +111,9 @@ class ThreadCalls:
         return ThreadLoadedListResponse(data=tuple(ids[:limit]), next_cursor=cursor)
 
     def _turns(self, hub: ThreadHub) -> tuple[Turn, ...]:
-        running = hub.loaded.thread.state.turn_id
-        return turns_of(
-            self._library.records(hub.loaded.id) if hub.loaded.opened.info.path else (),
-            running=running,
-            actions=self._actions,
-        )
+        if hub.loaded.opened.info.path is None:
+            return ()
+        return self._histories.turns(hub.loaded.id)
 
     def _stored(self, hub: ThreadHub) -> StoredThread | None:
         try:

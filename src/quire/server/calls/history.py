@@ -1,0 +1,116 @@
+"""`thread/*`: pages of what happened, items put in, turns taken back, threads searched."""
+
+from __future__ import annotations
+
+import msgspec
+
+from quire.protocol.items import CALL_KINDS, OUTPUT_KINDS, HistoryItem, history_item
+from quire.protocol.records import ItemAdded
+from quire.protocol.rpc.thread_history import (
+    ItemThreadItemsListAnchor,
+    ThreadInjectItemsParams,
+    ThreadInjectItemsResponse,
+    ThreadItemsListParams,
+    ThreadItemsListResponse,
+    ThreadTurnsListParams,
+    ThreadTurnsListResponse,
+)
+from quire.server.errors import InvalidRequest
+from quire.server.history import Histories
+from quire.server.hubs import Hubs
+from quire.server.paging import PageRequest, page
+from quire.server.routes import Caller, Routes, route
+from quire.server.turn_views import entries_of, turn_view
+
+
+class HistoryCalls:
+    """Answers about the turns and items of threads."""
+
+    def __init__(self, hubs: Hubs, histories: Histories) -> None:
+        self._hubs = hubs
+        self._histories = histories
+
+    def routes(self) -> Routes:
+        return {
+            "thread/turns/list": route(ThreadTurnsListParams, self.list_turns),
+            "thread/items/list": route(ThreadItemsListParams, self.list_items),
+            "thread/inject_items": route(ThreadInjectItemsParams, self.inject),
+        }
+
+    async def list_turns(
+        self, params: ThreadTurnsListParams, caller: Caller
+    ) -> ThreadTurnsListResponse:
+        """Newest first unless asked otherwise."""
+        turns = self._histories.turns(params.thread_id)
+        asked = PageRequest(
+            thread_id=params.thread_id,
+            kind="turns",
+            direction=params.sort_direction or "desc",
+            cursor=params.cursor,
+            limit=params.limit,
+        )
+        found = page(turns, asked)
+        view = params.items_view or "summary"
+        return ThreadTurnsListResponse(
+            data=tuple(turn_view(turn, view) for turn in found.data),
+            next_cursor=found.next_cursor,
+            backwards_cursor=found.backwards_cursor,
+        )
+
+    async def list_items(
+        self, params: ThreadItemsListParams, caller: Caller
+    ) -> ThreadItemsListResponse:
+        entries = entries_of(self._histories.turns(params.thread_id))
+        if params.turn_id is not None:
+            entries = tuple(entry for entry in entries if entry.turn_id == params.turn_id)
+        at, cursor = None, params.cursor
+        if isinstance(cursor, ItemThreadItemsListAnchor):
+            ids = [entry.item.id for entry in entries]
+            if cursor.item_id not in ids:
+                raise InvalidRequest(f"item not found: {cursor.item_id}")
+            at, cursor = ids.index(cursor.item_id), None
+        asked = PageRequest(
+            thread_id=params.thread_id,
+            kind=f"items:{params.turn_id or ''}",
+            direction=params.sort_direction or "desc",
+            cursor=cursor,
+            limit=params.limit,
+        )
+        found = page(entries, asked, at=at)
+        return ThreadItemsListResponse(
+            data=found.data,
+            next_cursor=found.next_cursor,
+            backwards_cursor=found.backwards_cursor,
+        )
+
+    async def inject(
+        self, params: ThreadInjectItemsParams, caller: Caller
+    ) -> ThreadInjectItemsResponse:
+        """Put items of the Responses API into the conversation. They must leave it legal: a call
+        without its output, or an output without its call, is refused."""
+        hub = self._hubs.find(params.thread_id)
+        thread = hub.loaded.thread
+        if thread.state.turn_id is not None:
+            raise InvalidRequest("items cannot be injected while a turn runs")
+        try:
+            items = [history_item(bytes(item)) for item in params.items]
+        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+            raise InvalidRequest(f"Invalid request: {exc}") from None
+        _refuse_illegal(items)
+        for item in items:
+            thread.record(ItemAdded(item, "note"))
+        return ThreadInjectItemsResponse()
+
+
+def _refuse_illegal(items: list[HistoryItem]) -> None:
+    """Raises `InvalidRequest` for items after which no model would go on."""
+    open_calls: set[str | None] = set()
+    for item in items:
+        if item.head.type in CALL_KINDS:
+            open_calls.add(item.head.call_id)
+        elif item.head.type in OUTPUT_KINDS:
+            if item.head.call_id not in open_calls:
+                raise InvalidRequest(f"the output {item.head.call_id} answers no call")
+            open_calls.discard(item.head.call_id)
+    if open_calls:
+        raise InvalidRequest(f"the call {next(iter(open_calls))} has no output")
