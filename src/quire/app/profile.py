@@ -61,14 +61,10 @@ class Profile:
         setup = self.setup
         cwd = os.path.normpath(os.path.join(setup.cwd, settings.cwd or setup.cwd))
         flags = settings.flags()
-        loaded = setup.loaded
-        if flags or cwd != setup.cwd:
-            known = loaded.sources
-            loaded = load(replace(known, cwd=cwd, flags={**known.flags, **flags}))
+        known = setup.loaded.sources  # Files change while a server runs: they are read again.
+        loaded = load(replace(known, cwd=cwd, flags={**known.flags, **flags}))
         changed = replace(setup, cwd=cwd, loaded=loaded)
-        choice = self.choice
-        if flags or loaded is not setup.loaded:
-            choice = choose_model(loaded.config, setup.env, setup.home)
+        choice = choose_model(loaded.config, setup.env, setup.home)
         profile = Profile(changed, choice)
         profile._base = settings.base_instructions
         if settings.workspace_roots:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from msgspec import Struct
 
 from quire import __version__
 from quire.app import App
-from quire.protocol.rpc.items import CommandAction
+from quire.app.calls import command_actions, compose
 from quire.protocol.rpc.method import Notification
 from quire.server.approver import ClientApprover
-from quire.server.calls.history import HistoryCalls
-from quire.server.calls.stored_threads import StoredThreadCalls
-from quire.server.calls.threads import ThreadCalls
-from quire.server.calls.turns import TurnCalls
 from quire.server.channel import Channel
 from quire.server.connection import Connection, Greeter, system_name
 from quire.server.events import Translator
-from quire.server.history import Histories
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
-from quire.server.routes import Handler
 from quire.server.threads import Threads
 
 PROTOCOL_VERSION = "0.169.0"
@@ -34,10 +27,10 @@ class AppServer:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        approver = ClientApprover(self._find, _actions)
+        approver = ClientApprover(self._find, command_actions)
         self.hubs = Hubs(Threads(app.opener(approver)), self._translator)
         self._clients: set[Connection] = set()
-        self._routes = self._compose()
+        self._routes = compose(app, self.hubs, self._tell)
         self._greeter = Greeter(
             protocol_version=PROTOCOL_VERSION,
             system=system_name(),
@@ -59,19 +52,6 @@ class AppServer:
         await self.hubs.aclose()
         await self._app.aclose()
 
-    def _compose(self) -> Mapping[str, Handler]:
-        from quire.rollout.library import Library
-
-        library = Library(self._app.setup.home)
-        histories = Histories(self.hubs, library, _actions)
-        calls = (
-            ThreadCalls(self.hubs, library, histories),
-            StoredThreadCalls(self.hubs, library, histories, self._tell),
-            HistoryCalls(self.hubs, histories),
-            TurnCalls(self.hubs),
-        )
-        return {name: handler for each in calls for name, handler in each.routes().items()}
-
     def _tell(self, kind: Notification, params: Struct) -> None:
         for client in self._clients:
             client.notify(kind, params)
@@ -80,13 +60,8 @@ class AppServer:
         return self.hubs.find(thread_id)
 
     def _translator(self, thread_id: str) -> Translator:
-        return Translator(thread_id, _now_ms, _actions)
+        return Translator(thread_id, _now_ms, command_actions)
 
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
-
-
-def _actions(script: str) -> tuple[CommandAction, ...]:
-    """What a command reads, lists and searches."""
-    return ()

@@ -60,7 +60,7 @@ class TurnStartParams(Struct, frozen=True, kw_only=True, rename="camel"):
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None
     personality: Personality | None = None
-    output_schema: Raw | None = None
+    output_schema: Raw = Raw(b"null")
     parent_turn_id: str | None = None
     root_turn_id: str | None = None
     additional_context: dict[str, AdditionalContextEntry] | None = None

@@ -34,13 +34,11 @@ class TurnCalls:
     async def start(self, params: TurnStartParams, caller: Caller) -> TurnStartResponse:
         """Raises `InvalidRequest` for a thread that is not loaded and while a turn runs."""
         hub = self._hubs.find(params.thread_id)
-        schema = None
-        if params.output_schema is not None and bytes(params.output_schema) != b"null":
-            schema = bytes(params.output_schema).decode()
+        schema = bytes(params.output_schema).decode()
         turn = LocalTurn(
             thread_id=params.thread_id,
             input=input_parts(params.input),
-            output_schema=schema,
+            output_schema=None if schema == "null" else schema,
             changes=turn_changes(params),
             client_id=params.client_user_message_id,
         )

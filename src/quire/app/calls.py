@@ -1,0 +1,57 @@
+"""The namespaces of the app-server, each with what it needs of the rest."""
+
+from __future__ import annotations
+
+from quire.app import App
+from quire.app.choice import OFFLINE, choose_model
+from quire.config.providers import ProviderSummaries
+from quire.config.store import ConfigStore
+from quire.models.account import AccountKeys
+from quire.models.listing import CatalogListing
+from quire.protocol.rpc.items import CommandAction
+from quire.rollout.library import Library
+from quire.server.calls.account import AccountCalls
+from quire.server.calls.fs import FsCalls
+from quire.server.calls.history import HistoryCalls
+from quire.server.calls.models import ModelCalls
+from quire.server.calls.stored_threads import StoredThreadCalls, TellAll
+from quire.server.calls.threads import ThreadCalls
+from quire.server.calls.turns import TurnCalls
+from quire.server.history import Histories
+from quire.server.hubs import Hubs
+from quire.server.routes import Routes
+from quire.workspace.watch import FileWatcher
+
+
+def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
+    """Every method of the server by name."""
+    setup = app.setup
+    store = ConfigStore(setup.loaded.sources)
+    library = Library(setup.home)
+    histories = Histories(hubs, library, command_actions)
+
+    def offline() -> bool:
+        return choose_model(store.load().config, setup.env, setup.home).info.slug == OFFLINE
+
+    def key_needed() -> bool:
+        provider = choose_model(store.load().config, setup.env, setup.home).provider
+        return provider is not None and provider.requires_openai_auth
+
+    calls = (
+        ThreadCalls(hubs, library, histories),
+        StoredThreadCalls(hubs, library, histories, tell),
+        HistoryCalls(hubs, histories),
+        TurnCalls(hubs),
+        ModelCalls(
+            CatalogListing(lambda: store.load().config.model_catalog_json, offline),
+            ProviderSummaries(store.load),
+        ),
+        AccountCalls(AccountKeys(setup.home, setup.env, key_needed), tell),
+        FsCalls(FileWatcher()),
+    )
+    return {name: handler for each in calls for name, handler in each.routes().items()}
+
+
+def command_actions(script: str) -> tuple[CommandAction, ...]:
+    """What a command reads, lists and searches."""
+    return ()
