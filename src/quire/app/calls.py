@@ -20,7 +20,7 @@ from quire.server.calls.turns import TurnCalls
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
 from quire.server.routes import Routes
-from quire.workspace.watch import FileWatcher
+from quire.workspace.watch import InotifyWatcher
 
 
 def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
@@ -47,7 +47,7 @@ def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
             ProviderSummaries(store.load),
         ),
         AccountCalls(AccountKeys(setup.home, setup.env, key_needed), tell),
-        FsCalls(FileWatcher()),
+        FsCalls(InotifyWatcher()),
     )
     return {name: handler for each in calls for name, handler in each.routes().items()}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -17,6 +19,7 @@ from quire.server.events import Translator
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.threads import Threads
+from quire.server.transport.listen import Address, listen
 
 PROTOCOL_VERSION = "0.169.0"
 """The version of Codex whose protocol this is: clients refuse servers that are too old."""
@@ -65,3 +68,18 @@ class AppServer:
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
+
+
+async def run_server(
+    app: App,
+    addresses: Sequence[Address],
+    stop: asyncio.Event,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve at `addresses` until `stop` is set, or the client on standard input is gone. Then all
+    turns and commands end. Raises `UsageError` when an address cannot be used."""
+    server = AppServer(app)
+    try:
+        await listen(addresses, server.serve, stop, ready)
+    finally:
+        await server.aclose()
