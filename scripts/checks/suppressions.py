@@ -21,6 +21,9 @@ TASK_ROOTS: dict[str, str] = {
     "src/quire/models/offline/quire_repair/limits.py::attempt": (
         "runs code that is searched for a fault; whatever it raises is the observation"
     ),
+    "src/quire/server/connection.py::Connection._answer": (
+        "the task of one call; a fault in it is that call's answer and ends no other"
+    ),
     "src/quire/server/transport/listen.py::_Clients._attend": (
         "the task of one client; a fault in it ends that client and no other"
     ),

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from quire.protocol.rpc.method import Notification
+from quire.protocol.rpc.method import Notification, ServerRequest
+from quire.server.connection import Answered
 from quire.server.errors import RpcError
 from quire.server.routes import Routes
 
@@ -35,6 +36,26 @@ class ScriptedCaller:
 
     def on_close(self, callback: Callable[[], None]) -> None:
         self._on_close.append(callback)
+
+    def after_reply(self, callback: Callable[[], None]) -> None:
+        callback()
+
+    @property
+    def client(self) -> ScriptedCaller:
+        return self
+
+    @property
+    def gone(self) -> bool:
+        return False
+
+    def forward(self, kind: Notification, frame: bytes) -> None:
+        self.told.append((kind.name, json.loads(frame)["params"]))
+        self._changed.set()
+
+    def ask(self, kind: ServerRequest, params: msgspec.Struct, answered: Answered) -> int:
+        raise NotImplementedError
+
+    def withdraw(self, request_id: int) -> None: ...
 
     def close(self) -> None:
         for callback in self._on_close:

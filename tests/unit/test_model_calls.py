@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from quire.protocol.rpc.method import Notification
 from quire.server.calls.account import AccountCalls
 from quire.server.calls.models import ModelCalls
 from quire.server.errors import RpcError
+from tests.unit.rpc_caller import ScriptedCaller
 
 SECRET = "sk-a-secret-1234567"
 PROVIDERS = """
@@ -55,6 +57,13 @@ class Client:
         self.told.append({"method": kind.name, "params": msgspec.to_builtins(params)})
 
     def on_close(self, callback: object) -> None: ...
+
+    def after_reply(self, callback: Callable[[], None]) -> None:
+        callback()
+
+    @property
+    def client(self) -> ScriptedCaller:
+        raise NotImplementedError
 
 
 class Server:
