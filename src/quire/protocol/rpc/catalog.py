@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from quire.protocol.rpc import (
+    account,
     approvals,
+    auto_review,
     elicitation,
+    fs,
+    hooks,
     item,
+    models,
     review,
     server,
+    skills,
     thread,
     thread_history,
     thread_queue,
@@ -24,6 +30,11 @@ METHODS: tuple[Method, ...] = (
     *thread_terminals.METHODS,
     *turn.METHODS,
     *review.METHODS,
+    *models.METHODS,
+    *account.METHODS,
+    *fs.METHODS,
+    *skills.METHODS,
+    *hooks.METHODS,
 )
 
 NOTIFICATIONS: tuple[Notification, ...] = (
@@ -34,6 +45,10 @@ NOTIFICATIONS: tuple[Notification, ...] = (
     *turn.NOTIFICATIONS,
     *item.NOTIFICATIONS,
     *approvals.NOTIFICATIONS,
+    *auto_review.NOTIFICATIONS,
+    *account.NOTIFICATIONS,
+    *fs.NOTIFICATIONS,
+    *skills.NOTIFICATIONS,
 )
 
 REQUESTS: tuple[ServerRequest, ...] = (*approvals.REQUESTS, *elicitation.REQUESTS)
