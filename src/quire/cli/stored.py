@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from quire.cli.exec_run import quire_home
 from quire.cli.options import CommandLineError, Option, Parsed, help_text, parse
@@ -43,7 +44,7 @@ def run(command: str, argv: list[str]) -> int:
     return 0
 
 
-def _check_words(command: str, parsed: Parsed, wanted: list[str]) -> None:
+def _check_words(command: str, parsed: Parsed, wanted: Sequence[str]) -> None:
     missing = wanted[len(parsed.words) :]
     if missing:
         raise CommandLineError(f"`quire {command}` needs {' and '.join(missing)}")

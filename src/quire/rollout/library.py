@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.records import GitInfo, Record
@@ -105,15 +105,15 @@ class Library:
             )
         return found[0]
 
-    def named(self, name: str, *, archived: bool | None = None) -> tuple[str, ...]:
+    def named(self, name: str, *, archived: bool | None = None) -> Sequence[str]:
         """The ids of the stored threads of this name."""
-        return tuple(
+        return [
             thread_id
             for thread_id, note in self._names.all().items()
             if note.thread_name == name
             and is_thread_id(thread_id)
             and segments(self.home, thread_id, archived=archived)
-        )
+        ]
 
     def thread(self, thread_id: str) -> StoredThread:
         """One thread, archived or not. Raises `UsageError` for an id that is not stored,
