@@ -37,7 +37,17 @@ def run_exec(
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
     source = parsed.one("thread-source") or "user"
-    app = App(Setup(home=home, cwd=cwd, env=env, loaded=loaded, thread_source=source), choice)
+    app = App(
+        Setup(
+            home=home,
+            cwd=cwd,
+            env=env,
+            loaded=loaded,
+            thread_source=source,
+            ignore_rules=parsed.flag("ignore-rules"),
+        ),
+        choice,
+    )
     resume = _thread_to_resume(home, cwd, subcommand, thread_id)
     if last_message_file is not None:
         _write_last_message(last_message_file, "", "a")  # A wrong path costs no turn.
