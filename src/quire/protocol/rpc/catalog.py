@@ -5,15 +5,12 @@ from __future__ import annotations
 from quire.protocol.rpc import (
     account,
     approvals,
-    auto_review,
+    config,
     elicitation,
-    fs,
-    hooks,
     item,
     models,
     review,
     server,
-    skills,
     thread,
     thread_history,
     thread_queue,
@@ -32,9 +29,7 @@ METHODS: tuple[Method, ...] = (
     *review.METHODS,
     *models.METHODS,
     *account.METHODS,
-    *fs.METHODS,
-    *skills.METHODS,
-    *hooks.METHODS,
+    *config.METHODS,
 )
 
 NOTIFICATIONS: tuple[Notification, ...] = (
@@ -45,10 +40,7 @@ NOTIFICATIONS: tuple[Notification, ...] = (
     *turn.NOTIFICATIONS,
     *item.NOTIFICATIONS,
     *approvals.NOTIFICATIONS,
-    *auto_review.NOTIFICATIONS,
     *account.NOTIFICATIONS,
-    *fs.NOTIFICATIONS,
-    *skills.NOTIFICATIONS,
 )
 
 REQUESTS: tuple[ServerRequest, ...] = (*approvals.REQUESTS, *elicitation.REQUESTS)

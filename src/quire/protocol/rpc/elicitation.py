@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Raw, Struct, field
 
 from quire.protocol.rpc.method import ServerRequest
-from quire.protocol.rpc.values import json_null
+
+_NULL = Raw(b"null")
 
 
 class FormElicitationParams(
@@ -18,7 +19,7 @@ class FormElicitationParams(
     thread_id: str
     turn_id: str | None = None
     server_name: str
-    meta: Raw = field(name="_meta", default_factory=json_null)
+    meta: Raw = field(name="_meta", default=_NULL)
     message: str
     requested_schema: Raw
 
@@ -29,7 +30,7 @@ class UrlElicitationParams(
     thread_id: str
     turn_id: str | None = None
     server_name: str
-    meta: Raw = field(name="_meta", default_factory=json_null)
+    meta: Raw = field(name="_meta", default=_NULL)
     message: str
     url: str
     elicitation_id: str
@@ -39,8 +40,8 @@ class McpServerElicitationRequestResponse(Struct, frozen=True, kw_only=True):
     """`content` holds the form's answers when the action is `accept`."""
 
     action: Literal["accept", "decline", "cancel"]
-    content: Raw = field(default_factory=json_null)
-    meta: Raw = field(name="_meta", default_factory=json_null)
+    content: Raw = _NULL
+    meta: Raw = field(name="_meta", default=_NULL)
 
 
 McpServerElicitationRequestParams = FormElicitationParams | UrlElicitationParams
