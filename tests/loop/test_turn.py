@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from quire.core.errors import ModelError, ToolError
+from quire.core.errors import ModelError, ToolError, UsageError
 from quire.protocol.events import Event, ItemStarted
 from quire.protocol.policy import SandboxPolicy
 from quire.protocol.records import ItemCompleted, TurnCompleted
@@ -343,5 +343,42 @@ def test_a_slow_reader_loses_deltas_and_nothing_else() -> None:
         ]
         assert texts == ["x" * 20_000]
         assert not any(isinstance(event, ItemStarted) for event in events)
+
+    asyncio.run(body())
+
+
+def test_reverted_turns_are_gone_from_the_next_prompt() -> None:
+    answers = [[say("one")], [call("t", {})], [say("two")], [say("three")], [say("again")]]
+    model = ScriptedModel(answers)
+
+    async def body() -> World:
+        world = World(model, ScriptedTools({"t": "fine"}))
+        for text in ("first", "second", "third"):
+            await world.run(text)
+        log = list(world.rollout.records)
+        with pytest.raises(UsageError, match="turn not found: turn-9"):
+            world.thread.revert("turn-9", log)
+        assert world.rollout.records == log
+        world.thread.revert("turn-2", log)
+        await world.run("other")
+        return world
+
+    world = asyncio.run(body())
+    first, _, _, _, last = model.prompts
+    assert list(last[: len(first)]) == list(first)
+    told = [json.loads(encoded)["content"][0]["text"] for encoded in last[len(first) :]]
+    assert told == ["one", "other"]
+    assert_legal(world.thread.state.prompt)
+    again = resumed(world.rollout.records, ScriptedModel([]), ScriptedTools({}))
+    assert list(again.thread.state.prompt) == list(world.thread.state.prompt)
+    assert again.thread.state.usage == world.thread.state.usage
+
+
+def test_a_running_turn_cannot_be_reverted() -> None:
+    async def body() -> None:
+        world = World(ScriptedModel([[pause()]]), ScriptedTools({}))
+        await world.start()
+        with pytest.raises(UsageError, match="while a turn is running"):
+            world.thread.revert("turn-1", list(world.rollout.records))
 
     asyncio.run(body())

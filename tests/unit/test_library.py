@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from quire.core.errors import RolloutError, UsageError
+from quire.protocol.items import InputText, Message, encode_item
 from quire.protocol.policy import TurnContext
 from quire.protocol.records import (
     GitInfo,
+    ItemAdded,
     ItemCompleted,
     Record,
     SessionMeta,
@@ -25,7 +27,7 @@ from quire.protocol.records import (
     TurnStarted,
 )
 from quire.protocol.stored import ListQuery, StoredThread
-from quire.protocol.thread import UserMessageItem
+from quire.protocol.thread import AgentMessageItem, UserMessageItem
 from quire.rollout.heads import source_of
 from quire.rollout.ids import UuidSource
 from quire.rollout.library import Library
@@ -339,3 +341,106 @@ def test_what_is_no_id_is_refused(library: Library, bad: str) -> None:
     for change in (library.archive, library.unarchive, library.delete, library.thread):
         with pytest.raises(UsageError):
             change(bad)
+
+
+# --- turns and words -----------------------------------------------------------------------
+
+
+def said(turn_id: str, text: str, answer: str) -> list[Record]:
+    start, settings_, user, end = spoken(turn_id, text)
+    agent = ItemCompleted(turn_id, AgentMessageItem(f"answer-{turn_id}", answer), 2, 2)
+    return [start, settings_, user, agent, end]
+
+
+def conversation(home: Path, *records: Record) -> str:
+    thread_id = IDS.new()
+    file = RolloutStore(str(home)).create(thread_id)
+    file.append(SessionMeta(thread_id=thread_id, timestamp="", cwd="/w", source="cli"))
+    file.append_many(records)
+    file.close()
+    return thread_id
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=8), st.integers(1, 9))
+def test_the_newest_turns_are_the_end_of_all(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int], count: int
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    log: list[Record] = []
+    left: list[str] = []
+    for number, step in enumerate(steps):
+        if step < 0 and left:
+            gone = left[max(0, len(left) + step) :]
+            log.append(TurnsReverted(gone[0] if step > -3 else None, len(gone)))
+            del left[len(left) - len(gone) :]
+        log += said(f"turn-{number}", "x" * 300_000 if step == 3 else "q", "a")
+        left.append(f"turn-{number}")
+    thread_id = conversation(home, *with_messages(log))
+    library = Library(str(home))
+    shown = library.turn_records(thread_id)
+    assert [r.turn_id for r in shown if isinstance(r, TurnStarted)] == left
+    assert len(shown) == 4 * len(left)
+    assert library.turn_records(thread_id, newest=count) == shown[-4 * count :]
+
+
+def with_messages(log: list[Record]) -> list[Record]:
+    """What reverts without a turn's name count."""
+    message = ItemAdded(encode_item(Message("user", (InputText("q"),))), "user")
+    out: list[Record] = []
+    for record in log:
+        out += [record, message] if isinstance(record, TurnStarted) else [record]
+    return out
+
+
+def test_an_open_turn_is_shown_as_far_as_it_came(tmp_path: Path, library: Library) -> None:
+    thread_id = conversation(tmp_path, *said("a", "q", "a")[:-1])
+    shown = library.turn_records(thread_id)
+    assert [type(record) for record in shown] == [TurnStarted, ItemCompleted, ItemCompleted]
+    assert library.turn_records(thread_id, newest=0) == []
+    with open(library.path(thread_id), "ab") as file:
+        file.write(b'junk\n{"type":"event_msg","payl')
+    assert library.turn_records(thread_id, newest=1) == shown == library.turn_records(thread_id)
+
+
+def test_words_are_found_in_what_was_said(tmp_path: Path, library: Library) -> None:
+    a = conversation(tmp_path, *said("a", "About  GIRAFFES\nand zebras", "an answer"))
+    b = conversation(tmp_path, *said("b", "x " * 100 + "giraffes" + " y" * 100, "été"))
+    taken_back = [*said("c", "kept", "k"), *said("d", "giraffes", "g"), TurnsReverted("d", 1)]
+    conversation(tmp_path, *taken_back)
+
+    def hits(text: str, query: ListQuery | None = None) -> list[tuple[str, str]]:
+        page = library.search(text, query or ListQuery())
+        return [(hit.thread.id, hit.snippet) for hit in page.hits]
+
+    (first, long), second = hits("giraffes")
+    assert first == b
+    assert long.startswith("…x x")
+    assert long.endswith("y…")
+    assert second == (a, "About GIRAFFES and zebras")
+    assert hits("about giraffes and") == [(a, "About GIRAFFES and zebras")]
+    assert [thread_id for thread_id, _ in hits("ÉTÉ")] == [b]
+    assert hits("thread_id") == []
+    assert hits("question_mark") == []
+    with pytest.raises(UsageError, match="search term must not be empty"):
+        hits(" \n")
+    page = library.search("giraffes", ListQuery(limit=1))
+    assert [hit.thread.id for hit in page.hits] == [b]
+    page = library.search("giraffes", ListQuery(limit=1, cursor=page.next_cursor))
+    assert [hit.thread.id for hit in page.hits] == [a]
+    assert (
+        page.next_cursor is None
+        or not library.search("giraffes", ListQuery(cursor=page.next_cursor)).hits
+    )
+
+
+def test_each_place_in_a_thread(tmp_path: Path, library: Library) -> None:
+    thread_id = conversation(tmp_path, *said("a", "🦒 one, two one", "ONE"))
+    found = list(library.occurrences(thread_id, "one"))
+    assert [(place.turn_id, place.item_id) for place in found] == [
+        ("a", "item-a"),
+        ("a", "item-a"),
+        ("a", "answer-a"),
+    ]
+    units = found[0].snippet.encode("utf-16-le")
+    assert units[found[0].start * 2 : found[0].end * 2].decode("utf-16-le") == "one"

@@ -11,7 +11,7 @@ from quire.app.profile import Profile
 from quire.app.setup import SystemClock
 from quire.core.admit import Facts
 from quire.core.gate import Gate
-from quire.core.ports import Approver, CommandAction, Judgement, Model, Rollout
+from quire.core.ports import Approver, Model, Rollout
 from quire.core.thread import Ports, Thread
 from quire.protocol.local import (
     ThreadForkParams,
@@ -128,13 +128,14 @@ class Opener:
         sessions = Sessions(sandbox)
         shell = LearningShell(self._shell(profile, thread_id), sandbox)
         tools = Registry(self._tools(profile, sessions, shell), (shell, sessions))
-        facts = Facts(judge=_judge, writable=self._writable)
+        rules = profile.rules()
+        facts = Facts(judge=rules.judge, writable=self._writable)
         return Thread(
             Ports(
                 model=self._model(profile.choice),
                 tools=tools,
                 rollout=rollout,
-                gate=Gate(facts, approver=self._approver),
+                gate=Gate(facts, rules, self._approver),
                 clock=self._clock,
                 ids=self._ids,
             )
@@ -271,9 +272,3 @@ class Opener:
             revise=profile.revised,
             instruction_sources=profile.instruction_sources,
         )
-
-
-def _judge(action: CommandAction) -> Judgement:
-    from quire.config.forced_rm import has_forced_rm
-
-    return Judgement(forced_rm=has_forced_rm(action.script))

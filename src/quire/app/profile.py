@@ -11,9 +11,12 @@ from msgspec.structs import replace
 from quire.app.choice import ModelChoice, choose_model
 from quire.app.setup import Setup, read_text, timezone_name, turn_context
 from quire.config.load import load
+from quire.config.overrides import Table
 from quire.config.repository import find_root
+from quire.config.trust import trusted_folders
 
 if TYPE_CHECKING:
+    from quire.core.ports import CommandRules
     from quire.protocol.local import ThreadSettings, TurnChanges
     from quire.protocol.ops import ContextSources
     from quire.protocol.policy import TurnContext
@@ -48,6 +51,22 @@ class Profile:
             self._sources = self._gather(context.cwd)
         self._told = True
         return self.sources
+
+    def rules(self) -> CommandRules:
+        """The rules about commands that hold here."""
+        from quire.config.rules.rules import Rules, load_rules
+
+        setup = self.setup
+        if setup.ignore_rules:
+            return Rules(setup.home)
+        folders: tuple[str, ...] = ()
+        if setup.loaded.trust == "trusted":
+            projects: Table = {
+                path: {"trust_level": project.trust_level}
+                for path, project in self.config.projects.items()
+            }
+            folders = trusted_folders(projects, setup.cwd, setup.loaded.project_root)
+        return load_rules(setup.home, folders)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     source: str = "exec"
     thread_source: str = "user"
     sandbox_layer: str | None = None
+    ignore_rules: bool = False
 
 
 def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:

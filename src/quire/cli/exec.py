@@ -44,7 +44,7 @@ OPTIONS = (
     Option(("--last",), "With resume and fork: the newest thread of this folder"),
     Option(("--help", "-h"), "Show this help"),
 )
-USAGE = "quire exec [OPTIONS] [PROMPT]\n       quire exec [OPTIONS] resume|fork [ID] [PROMPT]"
+USAGE = "quire exec [OPTIONS] [PROMPT]\n       quire exec [OPTIONS] resume|fork [ID|NAME] [PROMPT]"
 ABOUT = (
     "Do one task without asking questions. Without a PROMPT (or with -) it is read from stdin;\n"
     "with one, piped input is added to it. `fork` without one only makes the copy."

@@ -37,7 +37,17 @@ def run_exec(
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
     source = parsed.one("thread-source") or "user"
-    app = App(Setup(home=home, cwd=cwd, env=env, loaded=loaded, thread_source=source), choice)
+    app = App(
+        Setup(
+            home=home,
+            cwd=cwd,
+            env=env,
+            loaded=loaded,
+            thread_source=source,
+            ignore_rules=parsed.flag("ignore-rules"),
+        ),
+        choice,
+    )
     resume = _thread_to_resume(home, cwd, subcommand, thread_id)
     if last_message_file is not None:
         _write_last_message(last_message_file, "", "a")  # A wrong path costs no turn.
@@ -158,14 +168,28 @@ def _thread_to_resume(
     home: str, cwd: str, subcommand: str | None, thread_id: str | None
 ) -> str | None:
     """The thread that `resume` or `fork` is about; None to start a new one."""
-    if subcommand is None or thread_id is not None:
-        return thread_id
+    if subcommand is None:
+        return None
+    if thread_id is not None:
+        return _by_name(home, thread_id)
     from quire.rollout.store import RolloutStore
 
     newest = RolloutStore(home).latest(cwd)
     if newest is None:
         sys.stderr.write("There is no thread of this folder yet; starting a new one.\n")
     return newest
+
+
+def _by_name(home: str, session: str) -> str:
+    """The id of the thread of this name; an id, and what names nothing, as it is."""
+    from quire.rollout.paths import is_thread_id
+
+    if is_thread_id(session.lower()):
+        return session
+    from quire.rollout.library import Library
+
+    library = Library(home)
+    return library.find(session) if library.named(session) else session
 
 
 def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:

@@ -20,6 +20,10 @@ Commands:
   sandbox      Run a command in the sandbox
   doctor       Say what works on this machine and what does not
   debug        Show the prompt a model would get, or the model catalog
+  rename       Give a thread a name
+  archive      Put a thread aside
+  unarchive    Bring back a thread that was put aside
+  delete       Delete a thread for good
   login        Store an API key, or show whether one is stored
   logout       Forget the stored API key
   help         Show this help
@@ -58,6 +62,10 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli.exec import run as run_exec
 
             _leave(run_exec(argv))
+        case "archive" | "unarchive" | "delete" | "rename":
+            from quire.cli.stored import run as run_stored
+
+            return run_stored(name, argv)
         case "apply-patch":
             from quire.cli import apply_patch as command
         case "sandbox":

@@ -8,7 +8,7 @@ from quire.config.errors import ConfigError
 from quire.config.files import BOM, parse_toml
 from quire.config.layers import as_table, is_table, table_at
 from quire.config.overrides import Table
-from quire.config.repository import find_root, main_worktree
+from quire.config.repository import find_root, folders_down_to, main_worktree
 from quire.config.schema import TrustLevel
 
 
@@ -27,6 +27,18 @@ def trust_of(projects: Table, folder: str, root: str | None) -> TrustLevel | Non
             if level == "untrusted":
                 return "untrusted"
     return None
+
+
+def trusted_folders(projects: Table, cwd: str, root: str | None) -> tuple[str, ...]:
+    """The folders from the project's root down to `cwd` that are trusted, outermost first.
+    `projects` is the configuration's table of that name; `root` the project's root if it has
+    one."""
+    top = root or cwd
+    return tuple(
+        folder
+        for folder in folders_down_to(cwd, top)
+        if trust_of(projects, folder, top) == "trusted"
+    )
 
 
 def trust_project(home: str, cwd: str, root: str | None) -> str:

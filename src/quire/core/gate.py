@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from quire.core.admit import Allow, Ask, Facts, Forbid, admit
-from quire.core.errors import ToolError
+from quire.core.errors import ToolError, UsageError
 from quire.core.ports import (
     Accepted,
     Approver,
@@ -17,6 +17,7 @@ from quire.core.ports import (
     ToolContext,
 )
 from quire.core.unsandboxed import Unsandboxed
+from quire.protocol.events import Warned
 
 Key = tuple[str, ...]
 
@@ -66,10 +67,18 @@ class Gate:
                 if for_session:
                     self._accepted.update(keys)
                 if remember and self._rules is not None:
-                    self._rules.remember(remember)
+                    _remember(self._rules, remember, ctx)
             case Declined(message):
                 invocation.declined(ctx, question.declined)
                 raise ToolError(message or question.declined)
+
+
+def _remember(rules: CommandRules, prefixes: tuple[tuple[str, ...], ...], ctx: ToolContext) -> None:
+    """What was accepted runs, also when the rule cannot be stored."""
+    try:
+        rules.remember(prefixes)
+    except UsageError as exc:
+        ctx.publish(Warned(str(exc)))
 
 
 def _keys(question: Ask) -> set[Key]:

@@ -26,6 +26,7 @@ from quire.protocol.events import (
 )
 from quire.protocol.ops import Interrupt, Op, Shutdown, Steer, UserInput, UserTurn
 from quire.protocol.records import Record, TurnCompleted
+from quire.protocol.revert import Surviving, surviving
 from quire.protocol.thread import TurnStatus
 
 MAX_WAITING_DELTAS = 512
@@ -111,9 +112,28 @@ class Thread:
     def replay(self, records: Iterable[Record]) -> None:
         """Fold a stored log. Nothing is written or published."""
         state = self.state
-        for record in records:
+        for record in surviving(records):
             state = apply(state, record)
         self.state = state
+
+    def revert(self, before_turn_id: str, stored: Iterable[Record]) -> None:
+        """Take back turn `before_turn_id` and all later ones: the history, the context told and
+        the usage are what they were before it. `stored` is this thread's log as it is now, read
+        anew (nobody keeps the records in memory). Raises `UsageError` when a turn is running or
+        no such turn counts (Codex's words, 0.169), `RolloutError`; nothing has changed then."""
+        if self._turn is not None and not self._turn.done():
+            raise UsageError("cannot revert a thread while a turn is running; interrupt it first")
+        log = Surviving()
+        for record in stored:
+            log.add(record)
+        reverted = log.before(before_turn_id)
+        if reverted is None:
+            raise UsageError(f"turn not found: {before_turn_id}")
+        self._ports.rollout.append(reverted)
+        log.add(reverted)
+        self.state = ThreadState()
+        self.replay(log.records)
+        self.publish(reverted)
 
     def recover(self) -> None:
         """After a replay: close calls that never ended, and a turn that never ended, so that the

@@ -10,8 +10,7 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
-from quire.protocol.records import GitInfo, ItemCompleted
-from quire.protocol.thread import ErrorInfo, TurnStatus
+from quire.protocol.records import GitInfo
 
 SortKey = Literal["created_at", "updated_at"]
 
@@ -95,18 +94,6 @@ class Occurrence(Struct, frozen=True):
     snippet: str
     start: int
     end: int
-
-
-class StoredTurn(Struct, frozen=True, kw_only=True):
-    """A turn with its items for people. A turn whose end is not in the log is `inProgress`."""
-
-    id: str
-    status: TurnStatus = "inProgress"
-    error: ErrorInfo | None = None
-    started_at: int = 0
-    completed_at: int = 0
-    duration_ms: int = 0
-    items: tuple[ItemCompleted, ...] = ()
 
 
 class QueuedMessage(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from quire.rollout.decode import record_of
 from quire.rollout.history import Find, ThreadLines
 from quire.rollout.lines import LineState, encode
 from quire.rollout.paths import make_folders, rollout_path
+from quire.rollout.resume import load
 from quire.rollout.scan import EVERYTHING
 
 
@@ -28,6 +29,8 @@ def fork(
     instructions are those of the origin whatever `meta` says: they are part of its history.
 
     Raises `UsageError` for an unknown turn, `RolloutError` when a file cannot be used."""
+    if last_turn is not None:
+        _require(last_turn, source, find)
     lines = ThreadLines(source, find, EVERYTHING)
     state = LineState(thread_id=meta.thread_id, base_in_history=lines.meta.base_in_history)
     base = lines.meta.record().base_instructions
@@ -55,7 +58,8 @@ def fork(
 
 
 def _until(lines: ThreadLines, last_turn: str | None) -> Iterator[bytes]:
-    """The lines before the first turn that follows `last_turn`."""
+    """The lines before the first turn that follows `last_turn`, which still counts: nothing but
+    it stands between its beginning and the next one's."""
     found = False
     for stored in lines:
         if last_turn is not None and stored.line.type == "event_msg":
@@ -65,8 +69,13 @@ def _until(lines: ThreadLines, last_turn: str | None) -> Iterator[bytes]:
                     return
                 found = record.turn_id == last_turn
         yield stored.data
-    if last_turn is not None and not found:
-        raise UsageError(f"no turn {last_turn} in {lines.path}; name a turn of this thread")
+
+
+def _require(turn_id: str, path: str, find: Find) -> None:
+    """Raises `UsageError` unless the turn is there and was not reverted."""
+    turns = (record for record in load(path, find).records if isinstance(record, TurnStarted))
+    if all(turn.turn_id != turn_id for turn in turns):
+        raise UsageError(f"no turn {turn_id} in {path}; name a turn of this thread")
 
 
 def _remove(path: str) -> None:

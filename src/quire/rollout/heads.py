@@ -8,15 +8,19 @@ size stay as they are; of a file that grew only the new part is searched for rev
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Raw, Struct
 
-from quire.protocol.records import GitInfo, ItemCompleted, Record
+from quire.core.errors import RolloutError
+from quire.protocol.records import GitInfo, ItemCompleted
+from quire.protocol.revert import surviving
 from quire.protocol.thread import UserMessageItem
 from quire.rollout.decode import HistoryBase, Line, parse, record_of
-from quire.rollout.scan import TURNS_AND_ITEMS, Scan, open_log
+from quire.rollout.history import Find
+from quire.rollout.scan import open_log
+from quire.rollout.turns import events_of
 
 _BLOCK = 1 << 16
 _MARK_BLOCK = 1 << 20
@@ -90,7 +94,7 @@ class _SettingsLine(Struct, frozen=True):
 class Heads:
     """The heads of files, cached. `find` gives the file that a `history_base` names."""
 
-    def __init__(self, find: Callable[[str], str | None]) -> None:
+    def __init__(self, find: Find) -> None:
         self._find = find
         self._heads: dict[str, tuple[tuple[int, int], Head | None]] = {}
         self._rests: dict[str, tuple[tuple[int, int], Rest]] = {}
@@ -119,7 +123,7 @@ class Heads:
             try:
                 before = known if known is not None and known[0][1] <= version[1] else None
                 rest = self._read_rest(path, head, before)
-            except OSError:
+            except (OSError, RolloutError):
                 rest = Rest(preview=head.preview)
             known = self._rests[path] = (version, rest)
         return known[1]
@@ -153,7 +157,7 @@ class Heads:
             settings = _last_settings(fd)
         finally:
             os.close(fd)
-        preview = _surviving_preview(path) if reverted and head.base is None else head.preview
+        preview = _surviving_preview(path, self._find) if reverted else head.preview
         return Rest(settings.model, settings.effort, reverted, preview)
 
 
@@ -296,27 +300,9 @@ def _last_settings(fd: int) -> _Settings:
     return _Settings()
 
 
-def _surviving_preview(path: str) -> str | None:
-    """The first message of a file in which turns were reverted; None when none is left."""
-    from quire.protocol.revert import Surviving
-
-    surviving = Surviving()
-    for _, data in Scan(path, TURNS_AND_ITEMS):
-        record = _turn_or_message(data)
-        if record is not None:
-            surviving.add(record)
-    for record in surviving.records:
+def _surviving_preview(path: str, find: Find) -> str | None:
+    """The first message of a thread in which turns were reverted; None when none is left."""
+    for record in surviving(events_of(path, find)):
         if isinstance(record, ItemCompleted) and isinstance(record.item, UserMessageItem):
             return record.item.text
     return None
-
-
-def _turn_or_message(data: bytes) -> Record | None:
-    if data.find(b'"event_msg"', 0, 120) < 0:
-        return None
-    if b'"item_completed"' in data[:160] and b'"UserMessage"' not in data[:600]:
-        return None
-    try:
-        return record_of(parse(data))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.records import GitInfo, Record
-from quire.protocol.stored import MAX_PAGE, ListQuery, Page, StoredThread
+from quire.protocol.stored import (
+    MAX_PAGE,
+    Hit,
+    HitPage,
+    ListQuery,
+    Occurrence,
+    Page,
+    StoredThread,
+)
 from quire.rollout.heads import Head, Heads
 from quire.rollout.ids import created_at
 from quire.rollout.lines import timestamp
@@ -27,6 +35,9 @@ from quire.rollout.paths import (
     segment_of,
     stamp_of,
 )
+from quire.rollout.resume import load
+from quire.rollout.search import MAX_BYTES, Term
+from quire.rollout.turns import newest_turn_records, turn_records
 
 Key = tuple[int, str]
 """What a list is sorted by: milliseconds since the epoch, then the id."""
@@ -39,7 +50,7 @@ class Library:
     def __init__(self, home: str, now: Callable[[], float] = time.time) -> None:
         self.home = home
         self._now = now
-        self._heads = Heads(lambda segment: find_segment(home, segment))
+        self._heads = Heads(self._find_segment)
         self._names = thread_names(home)
         self._metadata = thread_metadata(home)
 
@@ -83,13 +94,7 @@ class Library:
         if is_thread_id(id_or_name.lower()):
             self._files(id_or_name, archived)
             return id_or_name.lower()
-        found = [
-            thread_id
-            for thread_id, note in self._names.all().items()
-            if note.thread_name == id_or_name
-            and is_thread_id(thread_id)
-            and segments(self.home, thread_id, archived=archived)
-        ]
+        found = self.named(id_or_name, archived=archived)
         if not found:
             kind = {None: "saved", False: "active", True: "archived"}[archived]
             raise UsageError(f"No {kind} session found matching '{id_or_name}'.")
@@ -99,6 +104,16 @@ class Library:
                 "use a session UUID to disambiguate."
             )
         return found[0]
+
+    def named(self, name: str, *, archived: bool | None = None) -> Sequence[str]:
+        """The ids of the stored threads of this name."""
+        return [
+            thread_id
+            for thread_id, note in self._names.all().items()
+            if note.thread_name == name
+            and is_thread_id(thread_id)
+            and segments(self.home, thread_id, archived=archived)
+        ]
 
     def thread(self, thread_id: str) -> StoredThread:
         """One thread, archived or not. Raises `UsageError` for an id that is not stored,
@@ -122,9 +137,48 @@ class Library:
     def records(self, thread_id: str) -> tuple[Record, ...]:
         """Its whole log, items for people included, without the right to write it. Raises
         `UsageError`, `RolloutError`."""
-        from quire.rollout.store import RolloutStore
+        return tuple(load(self.path(thread_id), self._find_segment, items=True).records)
 
-        return tuple(RolloutStore(self.home).load(self.path(thread_id), items=True).records)
+    def turn_records(self, thread_id: str, newest: int | None = None) -> list[Record]:
+        """What people see of its log: beginnings and ends of turns, and their items. With
+        `newest` those of the last so many turns, for which the rest of the file is not read.
+        Raises `UsageError`, `RolloutError`."""
+        path = self.path(thread_id)
+        if newest is None:
+            return turn_records(path, self._find_segment)
+        return newest_turn_records(path, max(newest, 0), self._find_segment)
+
+    def search(self, text: str, query: ListQuery) -> HitPage:
+        """One page of the threads in which a person or the model said `text`. Raises `UsageError`
+        for an empty text or a cursor that is none. A page may be short, even empty, and have a
+        `next_cursor`: there is a bound on what is read for one."""
+        term = Term(text)
+        if not term:
+            raise UsageError("search term must not be empty")
+        start = _key_of(query.cursor) if query.cursor is not None else None
+        limit = min(max(query.limit, 1), MAX_PAGE)
+        hits: list[tuple[Key, Hit]] = []
+        left, last = MAX_BYTES, start
+        for key, thread in self.walk(query, start):
+            if len(hits) == limit or left <= 0:
+                break
+            last = key
+            left -= os.stat(thread.path).st_size if os.path.exists(thread.path) else 0
+            snippet = self._snippet(thread, term)
+            if snippet is not None:
+                hits.append((key, Hit(thread, snippet)))
+        else:
+            last = None
+        return HitPage(
+            tuple(hit for _, hit in hits),
+            _cursor(last) if last is not None else None,
+            _backwards(query, hits[0][0]) if hits else None,
+        )
+
+    def occurrences(self, thread_id: str, text: str) -> Iterator[Occurrence]:
+        """Every place of `text` in one thread, oldest first. Raises `UsageError`,
+        `RolloutError`."""
+        return Term(text).occurrences(self.path(thread_id), self._find_segment)
 
     # --- changing ------------------------------------------------------------------------
 
@@ -210,6 +264,20 @@ class Library:
             raise RolloutError(f"cannot move {exc.filename}: {exc.strerror}") from exc
         finally:
             lock.release()
+
+    def _find_segment(self, segment_id: str) -> str | None:
+        return find_segment(self.home, segment_id)
+
+    def _snippet(self, thread: StoredThread, term: Term) -> str | None:
+        """None for a thread that cannot be read, too."""
+        try:
+            head = self._heads.head(thread.path)
+            whole = head is not None and head.base is None
+            if whole and not term.may_be_in(thread.path):
+                return None
+            return term.snippet(thread.path, self._find_segment)
+        except (OSError, RolloutError):
+            return None
 
     def _fitting(self, path: str, query: ListQuery) -> StoredThread | None:
         head = self._heads.head(path)
@@ -301,13 +369,22 @@ def _updated(path: str) -> int:
 def _page(query: ListQuery, found: list[tuple[Key, StoredThread]], *, more: bool) -> Page:
     if not found:
         return Page(())
-    (first, _), ((last, last_id), _) = found[0][0], found[-1]
-    before = "~" if not query.descending else ""
     return Page(
         tuple(thread for _, thread in found),
-        f"{last}|{last_id}" if more else None,
-        f"{first}|{before}",
+        _cursor(found[-1][0]) if more else None,
+        _backwards(query, found[0][0]),
     )
+
+
+def _cursor(key: Key) -> str:
+    """Opaque to clients: what follows this key."""
+    return f"{key[0]}|{key[1]}"
+
+
+def _backwards(query: ListQuery, first: Key) -> str:
+    """What follows in the other direction, the thread at `first` included: no id is less than
+    the empty text or greater than a tilde."""
+    return _cursor((first[0], "" if query.descending else "~"))
 
 
 def _key_of(cursor: str) -> Key:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from quire.protocol.records import ItemCompleted, Record, TurnCompleted, TurnStarted
+from quire.protocol.revert import surviving
 from quire.protocol.rpc.items import AgentMessageThreadItem, ThreadItem, UserMessageThreadItem
 from quire.protocol.rpc.thread_history import ThreadItemEntry
 from quire.protocol.rpc.turn import Turn, TurnItemsView
@@ -41,11 +42,11 @@ def ended_turn(turn: Turn, end: TurnCompleted) -> Turn:
 def turns_of(
     records: Iterable[Record], *, running: str | None = None, actions: Actions = no_actions
 ) -> tuple[Turn, ...]:
-    """All turns with all their items, oldest first. A turn without an end is `interrupted`,
-    unless it is `running`."""
+    """All turns that still count, with all their items, oldest first. A turn without an end is
+    `interrupted`, unless it is `running`."""
     turns: dict[str, Turn] = {}
     items: dict[str, list[ThreadItem]] = {}
-    for record in records:
+    for record in surviving(records):
         match record:
             case TurnStarted(turn_id, started_at):
                 turns[turn_id] = started_turn(turn_id, started_at)

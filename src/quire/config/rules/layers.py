@@ -6,24 +6,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from quire.config.overrides import Table
-from quire.config.repository import folders_down_to
 from quire.config.rules.policy import SYSTEM_FOLDERS, Pattern, Policy, PrefixRule, Words
 from quire.config.rules.source import RuleError, read_file
 from quire.config.rules.widths import is_too_wide
-from quire.config.trust import trust_of
-
-
-def trusted_folders(projects: Table, cwd: str, root: str | None) -> tuple[str, ...]:
-    """The folders from the project's root down to `cwd` that are trusted, outermost first.
-    `projects` is the configuration's table of that name; `root` the project's root if it has
-    one."""
-    top = root or cwd
-    return tuple(
-        folder
-        for folder in folders_down_to(cwd, top)
-        if trust_of(projects, folder, top) == "trusted"
-    )
+from quire.config.trust import trusted_folders as trusted_folders
 
 
 class Loaded(Struct, frozen=True):

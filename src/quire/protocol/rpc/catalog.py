@@ -5,12 +5,16 @@ from __future__ import annotations
 from quire.protocol.rpc import (
     account,
     approvals,
+    auto_review,
     config,
     elicitation,
+    fs,
+    hooks,
     item,
     models,
     review,
     server,
+    skills,
     thread,
     thread_history,
     thread_queue,
@@ -30,6 +34,9 @@ METHODS: tuple[Method, ...] = (
     *models.METHODS,
     *account.METHODS,
     *config.METHODS,
+    *fs.METHODS,
+    *skills.METHODS,
+    *hooks.METHODS,
 )
 
 NOTIFICATIONS: tuple[Notification, ...] = (
@@ -40,7 +47,10 @@ NOTIFICATIONS: tuple[Notification, ...] = (
     *turn.NOTIFICATIONS,
     *item.NOTIFICATIONS,
     *approvals.NOTIFICATIONS,
+    *auto_review.NOTIFICATIONS,
     *account.NOTIFICATIONS,
+    *fs.NOTIFICATIONS,
+    *skills.NOTIFICATIONS,
 )
 
 REQUESTS: tuple[ServerRequest, ...] = (*approvals.REQUESTS, *elicitation.REQUESTS)

@@ -7,8 +7,7 @@ from typing import Literal
 from msgspec import Raw, Struct, field
 
 from quire.protocol.rpc.method import ServerRequest
-
-_NULL = Raw(b"null")
+from quire.protocol.rpc.values import json_null
 
 
 class FormElicitationParams(
@@ -19,7 +18,7 @@ class FormElicitationParams(
     thread_id: str
     turn_id: str | None = None
     server_name: str
-    meta: Raw = field(name="_meta", default=_NULL)
+    meta: Raw = field(name="_meta", default_factory=json_null)
     message: str
     requested_schema: Raw
 
@@ -30,7 +29,7 @@ class UrlElicitationParams(
     thread_id: str
     turn_id: str | None = None
     server_name: str
-    meta: Raw = field(name="_meta", default=_NULL)
+    meta: Raw = field(name="_meta", default_factory=json_null)
     message: str
     url: str
     elicitation_id: str
@@ -40,8 +39,8 @@ class McpServerElicitationRequestResponse(Struct, frozen=True, kw_only=True):
     """`content` holds the form's answers when the action is `accept`."""
 
     action: Literal["accept", "decline", "cancel"]
-    content: Raw = _NULL
-    meta: Raw = field(name="_meta", default=_NULL)
+    content: Raw = field(default_factory=json_null)
+    meta: Raw = field(name="_meta", default_factory=json_null)
 
 
 McpServerElicitationRequestParams = FormElicitationParams | UrlElicitationParams

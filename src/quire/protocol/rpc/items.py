@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from quire.protocol.rpc.values import json_null
 from quire.protocol.thread import CommandSource, ItemStatus
 
 ImageDetail = Literal["auto", "low", "high", "original"]
@@ -140,8 +141,8 @@ class McpToolCallResult(Struct, frozen=True, kw_only=True, rename="camel"):
     """What an MCP tool answered; its content blocks are passed on unread."""
 
     content: tuple[Raw, ...]
-    structured_content: Raw = Raw(b"null")
-    meta: Raw = field(name="_meta", default=Raw(b"null"))
+    structured_content: Raw = field(default_factory=json_null)
+    meta: Raw = field(name="_meta", default_factory=json_null)
 
 
 class McpToolCallError(Struct, frozen=True, kw_only=True):

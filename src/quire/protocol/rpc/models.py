@@ -110,7 +110,7 @@ class ModelProviderCapabilitiesReadResponse(Struct, frozen=True, kw_only=True, r
 
 METHODS: tuple[Method, ...] = (
     Method("model/list", ModelListParams, ModelListResponse),
-    Method("modelProvider/list", Empty, ModelProviderListResponse, experimental=True),
+    Method("modelProvider/list", Empty, ModelProviderListResponse),
     Method("modelProvider/capabilities/read", Empty, ModelProviderCapabilitiesReadResponse),
 )
 NOTIFICATIONS = ()

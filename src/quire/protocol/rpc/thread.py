@@ -74,12 +74,16 @@ class ThreadEnvironment(Struct, frozen=True, kw_only=True, rename="camel"):
     runtime_workspace_roots: tuple[str, ...]
 
 
-class ThreadGitInfo(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where the repository stood when the thread began (`GitInfo` in the peer's schema)."""
+class GitInfo(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the repository stood when the thread began."""
 
     sha: str | None = None
     branch: str | None = None
     origin_url: str | None = None
+
+
+ThreadGitInfo = GitInfo
+"""Its name where `quire.protocol.records.GitInfo` is near."""
 
 
 class ThreadSpawn(Struct, frozen=True, kw_only=True):
@@ -144,7 +148,7 @@ class Thread(Struct, frozen=True, kw_only=True, rename="camel"):
     thread_source: str | None = None
     agent_nickname: str | None = None
     agent_role: str | None = None
-    git_info: ThreadGitInfo | None = None
+    git_info: GitInfo | None = None
     name: str | None = None
     daybreak_enabled: None = None
     turns: tuple[Turn, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from quire.protocol.rpc.faults import TurnError
 from quire.protocol.rpc.items import ThreadItem, UserInput
@@ -18,6 +18,7 @@ from quire.protocol.rpc.values import (
     ReasoningEffort,
     ReasoningSummary,
     SandboxPolicy,
+    json_null,
 )
 from quire.protocol.thread import TurnStatus
 
@@ -60,7 +61,7 @@ class TurnStartParams(Struct, frozen=True, kw_only=True, rename="camel"):
     effort: ReasoningEffort | None = None
     summary: ReasoningSummary | None = None
     personality: Personality | None = None
-    output_schema: Raw = Raw(b"null")
+    output_schema: Raw = field(default_factory=json_null)
     parent_turn_id: str | None = None
     root_turn_id: str | None = None
     additional_context: dict[str, AdditionalContextEntry] | None = None

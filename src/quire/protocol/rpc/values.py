@@ -89,3 +89,8 @@ class CollaborationMode(Struct, frozen=True, kw_only=True, rename="camel"):
 
 JsonObject = dict[str, Raw]
 """A JSON object whose members are not read here."""
+
+
+def json_null() -> Raw:
+    """The default of a member that may hold any JSON value: what is absent reads as null."""
+    return Raw(b"null")
