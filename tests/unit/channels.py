@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from quire.server.channel import Channel
-from quire.server.transport.listen import Address, listen
+from quire.server.transport.addresses import Address
+from quire.server.transport.listen import listen
 
 
 async def echo(channel: Channel) -> None:

@@ -14,8 +14,9 @@ import pytest
 from websockets.asyncio.client import unix_connect
 
 from quire.core.errors import UsageError
-from quire.server.transport.listen import UnixSocket, parse_url
-from quire.server.transport.unix import UnixListener, connectable, default_path
+from quire.server.transport.addresses import UnixSocket, parse_url
+from quire.server.transport.place import connectable, default_path
+from quire.server.transport.unix import UnixListener
 from tests.unit.channels import listening
 
 LEAVE_A_SOCKET = """

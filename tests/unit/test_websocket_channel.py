@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from quire.core.errors import UsageError
 from quire.server.transport.auth import Auth, AuthOptions, make_auth
-from quire.server.transport.listen import Stdio, WebSocket, parse_url
+from quire.server.transport.addresses import Stdio, WebSocket, parse_url
 from tests.unit.channels import listening
 
 UPGRADE = (

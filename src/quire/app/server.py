@@ -12,6 +12,7 @@ from quire import __version__
 from quire.app import App
 from quire.app.calls import command_actions, compose
 from quire.protocol.rpc.method import Notification
+from quire.protocol.rpc.version import PROTOCOL_VERSION
 from quire.server.approver import ClientApprover
 from quire.server.channel import Channel
 from quire.server.connection import Connection, Greeter, system_name
@@ -20,9 +21,6 @@ from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.threads import Threads
 from quire.server.transport.listen import Address, listen
-
-PROTOCOL_VERSION = "0.169.0"
-"""The version of Codex whose protocol this is: clients refuse servers that are too old."""
 
 
 class AppServer:

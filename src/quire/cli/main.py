@@ -24,6 +24,7 @@ Commands:
   archive      Put a thread aside
   unarchive    Bring back a thread that was put aside
   delete       Delete a thread for good
+  app-server   Serve other programs: IDEs, SDKs, further front ends
   login        Store an API key, or show whether one is stored
   logout       Forget the stored API key
   help         Show this help
@@ -76,6 +77,8 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli import demo as command
         case "debug":
             from quire.cli import debug as command
+        case "app-server":
+            from quire.cli import app_server as command
         case "login":
             from quire.cli import login as command
         case "logout":

@@ -8,71 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
-from msgspec import Struct
-
 from quire.core.errors import UsageError
 from quire.server.channel import Channel
-from quire.server.transport.auth import Auth
+from quire.server.transport.addresses import Address, Stdio, UnixSocket, WebSocket
 from quire.server.transport.starting import Serve
 
 GRACE_SECONDS = 5.0
 """How long clients may take to be let go of when the server stops."""
-
-
-class Stdio(Struct, frozen=True):
-    """The process that started us; when it is gone, so is the server."""
-
-
-class UnixSocket(Struct, frozen=True):
-    path: str
-
-
-class WebSocket(Struct, frozen=True):
-    host: str
-    port: int
-    auth: Auth | None = None
-
-
-Address = Stdio | UnixSocket | WebSocket
-
-
-def parse_url(url: str, home: str, auth: Auth | None = None) -> Address:
-    """The address that `--listen` names. Raises `UsageError` in the words of Codex 0.169.
-    `auth` is asked for by WebSocket addresses, and by those that are not loopback always."""
-    if url == "stdio://":
-        return Stdio()
-    if url.startswith("unix://"):
-        from quire.server.transport.unix import default_path
-
-        return UnixSocket(url.removeprefix("unix://") or default_path(home))
-    if url.startswith("ws://"):
-        return _websocket(url, auth)
-    raise UsageError(
-        f"unsupported --listen URL `{url}`; expected `stdio://`, `unix://`, `unix://PATH`, "
-        "`ws://IP:PORT`, or `off`"
-    )
-
-
-def _websocket(url: str, auth: Auth | None) -> WebSocket:
-    host, _, digits = url.removeprefix("ws://").rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    bracketed = bare != host
-    try:
-        if not (digits.isascii() and digits.isdecimal()) or int(digits) > 65535:
-            raise ValueError
-        address = ipaddress.ip_address(bare)
-        if (address.version == 6) is not bracketed:
-            raise ValueError
-    except ValueError:
-        raise UsageError(
-            f"invalid websocket --listen URL `{url}`; expected `ws://IP:PORT`"
-        ) from None
-    if not address.is_loopback and auth is None:
-        raise UsageError(
-            f"refusing to start non-loopback websocket listener {host}:{digits} without auth; "
-            "configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`"
-        )
-    return WebSocket(bare, int(digits), auth)
 
 
 async def listen(

@@ -41,16 +41,6 @@ def open_descriptors(reader: int, writer: int) -> LineChannel:
     return channel
 
 
-def fill_standard_streams() -> None:
-    """Give descriptors 0, 1 and 2 something to be when this process was started without them, or
-    the next file that is opened takes their place. Before anything else is opened."""
-    for fd in (0, 1, 2):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-
-
 class DescriptorTransport(asyncio.Transport):
     """An asyncio transport over a descriptor to read and one to write."""
 

@@ -17,23 +17,11 @@ import stat
 import struct
 
 from quire.core.errors import UsageError
+from quire.server.transport.place import MAX_PATH, connectable, make_private_folder
 from quire.server.transport.starting import Started
 from quire.server.transport.streams import FrameChannel, LineChannel
 
-FOLDER, NAME = "app-server-control", "app-server-control.sock"
-MAX_PATH = 100
-"""Bytes; what the kernel takes is 108 on Linux and 104 on macOS, its end included."""
 _BACKLOG = 128
-
-
-def default_path(home: str) -> str:
-    """Where `unix://` listens and `proxy` looks, below `$QUIRE_HOME`."""
-    return os.path.join(home, FOLDER, NAME)
-
-
-def connectable(path: str) -> str:
-    """`path`, or what the link there leads to, when it is too long for the kernel."""
-    return path if len(os.fsencode(path)) <= MAX_PATH else os.path.realpath(path)
 
 
 class UnixListener:
@@ -44,7 +32,7 @@ class UnixListener:
         there, or when it cannot be made."""
         self.path = os.path.abspath(path)
         try:
-            _make_folder(os.path.dirname(self.path))
+            make_private_folder(os.path.dirname(self.path))
             self._lock = _lock(self.path)
         except OSError as exc:
             raise _cannot(self.path, exc) from None
@@ -118,13 +106,6 @@ def _is_ours(transport: asyncio.Transport) -> bool:
     opened = transport.get_extra_info("socket")
     _, uid, _ = struct.unpack("3i", opened.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return uid in (0, os.geteuid())
-
-
-def _make_folder(folder: str) -> None:
-    if not os.path.isdir(folder):
-        os.makedirs(os.path.dirname(folder), exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, 0o700)
 
 
 def _lock(path: str) -> int:

@@ -1,0 +1,96 @@
+"""The server's process: from its options to its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from quire.app import App, Setup, choose_model
+from quire.cli.exec_run import load_config, quire_home
+from quire.cli.options import Parsed
+from quire.models.light_asyncio import prepare
+from quire.server.daemon import Daemon
+from quire.server.transport.addresses import Address, Stdio, UnixSocket
+
+SOURCE = "vscode"
+"""What Codex 0.169 writes into the logs of threads that its app-server starts."""
+_LOOK_AT_LOG_SECONDS = 60.0
+
+
+def serve(parsed: Parsed, address: Address) -> int:
+    """Serve at `address` until a signal or the last client ends it. Raises `QuireError`."""
+    fill_standard_streams()
+    return _run(parsed, address, _nothing, None)
+
+
+def serve_as_daemon(parsed: Parsed, daemon: Daemon) -> int:
+    """Serve at the daemon's socket, registered. Raises `QuireError`."""
+    from quire import __version__
+
+    fill_standard_streams()
+    address = UnixSocket(daemon.socket_path)
+    try:
+        return _run(parsed, address, lambda: daemon.register(__version__), daemon.rotate_log)
+    finally:
+        daemon.unregister()
+
+
+def _run(
+    parsed: Parsed,
+    address: Address,
+    ready: Callable[[], None],
+    now_and_then: Callable[[], None] | None,
+) -> int:
+    app = _app(parsed)
+    # A library of WebSocket or of a thread's own provider may want `ssl` at any time.
+    prepare(tls=True if not isinstance(address, Stdio) else app.profile.choice.needs_tls)
+    # From here on asyncio may be imported.
+    import asyncio
+    import gc
+
+    from quire.app.server import run_server
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        chore = asyncio.create_task(_repeat(now_and_then)) if now_and_then else None
+        gc.freeze()
+        gc.enable()
+        try:
+            await run_server(app, (address,), stop, ready)
+        finally:
+            if chore is not None:
+                chore.cancel()
+
+    async def _repeat(callback: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_AT_LOG_SECONDS)
+            callback()
+
+    asyncio.run(main())
+    return 0
+
+
+def _app(parsed: Parsed) -> App:
+    cwd, home, env = os.getcwd(), quire_home(), dict(os.environ)
+    loaded = load_config(parsed, home, cwd)
+    choice = choose_model(loaded.config, env, home)
+    source = parsed.one("session-source") or SOURCE
+    return App(Setup(home=home, cwd=cwd, env=env, loaded=loaded, source=source), choice)
+
+
+def _nothing() -> None:
+    return
+
+
+def fill_standard_streams() -> None:
+    """Give descriptors 0, 1 and 2 something to be when this process was started without them, or
+    the next file that is opened takes their place. Before anything else is opened."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
