@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from quire.core.errors import UsageError
-from quire.server.transport.auth import Auth, AuthOptions, make_auth
 from quire.server.transport.addresses import Stdio, WebSocket, parse_url
+from quire.server.transport.auth import Auth, AuthOptions, make_auth
 from tests.unit.channels import listening
 
 UPGRADE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +26,11 @@ from quire.config.repository import find_root
 from quire.config.schema import Config, TrustLevel
 from quire.config.unknown import check_keys
 
+if TYPE_CHECKING:
+    from quire.config.requirements import Requirements
+
 SYSTEM_FILE = "/etc/quire/config.toml"
+REQUIREMENTS_FILES = ("/etc/quire/requirements.toml", "/etc/codex/requirements.toml")
 
 
 class ConfigSources(Struct, frozen=True, kw_only=True):
@@ -42,13 +46,16 @@ class ConfigSources(Struct, frozen=True, kw_only=True):
     strict: bool = False
     ignore_user: bool = False
     system_file: str = SYSTEM_FILE
+    requirements_files: tuple[str, ...] = REQUIREMENTS_FILES
 
 
 class LoadedConfig(Struct, frozen=True, kw_only=True):
     """The configuration and where it comes from. `origins` has an entry for each value that some
     layer sets, by its dotted key. `warnings` are lines for people. `layers` are in rank order,
     lowest first. `project_root` is the nearest folder with a root marker; `trust` is what you
-    decided about the project, `sources` where it was looked for."""
+    decided about the project, `sources` where it was looked for.
+    `requirements` is what the administrator demands: `config` keeps to it, and what is chosen
+    later has to be asked of it."""
 
     config: Config
     origins: Mapping[str, Origin]
@@ -57,6 +64,7 @@ class LoadedConfig(Struct, frozen=True, kw_only=True):
     project_root: str | None
     trust: TrustLevel | None
     sources: ConfigSources
+    requirements: Requirements | None = None
 
 
 def load(sources: ConfigSources) -> LoadedConfig:
@@ -71,6 +79,13 @@ def load(sources: ConfigSources) -> LoadedConfig:
     values, origins = merge(layers)
     warnings = [*project.warnings, *check_keys(layers, sources.strict)]
     config = _convert(_current(values, origins, warnings), layers)
+    requirements, unknown = read_requirements(sources)
+    warnings += unknown
+    if requirements is not None:
+        from quire.config.requirements import constrained
+
+        config, changed = constrained(config, requirements)
+        warnings += changed
     return LoadedConfig(
         config=config,
         origins={write_path(path): origin for path, origin in origins.items()},
@@ -79,7 +94,26 @@ def load(sources: ConfigSources) -> LoadedConfig:
         project_root=root,
         trust=project.trust,
         sources=sources,
+        requirements=requirements,
     )
+
+
+def read_requirements(sources: ConfigSources) -> tuple[Requirements | None, list[str]]:
+    """What the administrator of this machine demands, and warnings about what of it is not
+    enforced. Raises `ConfigError` when it cannot be read: then nothing may run."""
+    for place in sources.requirements_files:
+        values = read_toml(place)
+        if values is not None:
+            from quire.config.requirements import parse_requirements
+
+            return parse_requirements(values, place)
+    return None, []
+
+
+def check_layer(layer: Layer) -> None:
+    """Whether a layer is a valid configuration by itself. Raises `ConfigError`."""
+    values, origins = merge([layer])
+    _convert(_current(values, origins, []), [layer])
 
 
 def _files(sources: ConfigSources) -> list[Layer]:

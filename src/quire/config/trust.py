@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from quire.config.errors import ConfigError
-from quire.config.files import BOM, MAX_CONFIG_BYTES, parse_toml, read_regular
+from quire.config.files import BOM, parse_toml
 from quire.config.layers import as_table, is_table, table_at
 from quire.config.overrides import Table
 from quire.config.repository import find_root, folders_down_to, main_worktree
@@ -48,31 +48,18 @@ def trust_project(home: str, cwd: str, root: str | None) -> str:
     `ConfigError` when the file says `untrusted`, is broken, or cannot be written."""
     root = root or find_root(cwd) or cwd
     project = main_worktree(root) or root
-    path = os.path.join(home, "config.toml")
-    try:
-        os.makedirs(home, mode=0o700, exist_ok=True)
-        _write_trust(path, home, project)
-    except OSError as error:
-        raise ConfigError(f"config: {path}: cannot be written: {error.strerror}") from None
-    return project
+    from quire.config.user_file import locked_user_file
 
-
-def _write_trust(path: str, home: str, project: str) -> None:
-    import fcntl
-
-    lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        data = read_regular(path, MAX_CONFIG_BYTES) or b""
+    with locked_user_file(home) as file:
+        data, path = file.read(), file.path
         level = trust_of(table_at(parse_toml(data, path), "projects"), project, None)
         if level == "untrusted":
             raise ConfigError(
                 f"config: {path}: {project} is marked untrusted; change its trust_level there first"
             )
         if level is None:
-            _replace(os.path.realpath(path), _with_trust(data, project, path))
-    finally:
-        os.close(lock)
+            file.replace(_with_trust(data, project, path))
+    return project
 
 
 def _with_trust(data: bytes, project: str, path: str) -> bytes:
@@ -92,26 +79,6 @@ def _with_trust(data: bytes, project: str, path: str) -> bytes:
     if trust_of(table_at(parse_toml(changed, path), "projects"), project, None) != "trusted":
         raise ConfigError(f"config: {path}: `projects` is no table of tables; correct it first")
     return changed
-
-
-def _replace(path: str, data: bytes) -> None:
-    """Write beside the file, then rename: a reader sees the old text or the new one."""
-    try:
-        mode = os.stat(path).st_mode & 0o777
-    except FileNotFoundError:
-        mode = 0o600
-    temporary = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _key(path: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from quire.core.errors import QuireError
 
 INVALID_REQUEST = -32600
@@ -10,11 +12,15 @@ OVERLOADED = -32001
 
 
 class RpcError(QuireError):
-    """A call that is answered with an error: `code`, and one line for people."""
+    """A call that is answered with an error: `code`, one line for people, and `data` for
+    programs where Codex 0.169 sends some."""
 
-    def __init__(self, message: str, code: int = INVALID_REQUEST) -> None:
+    def __init__(
+        self, message: str, code: int = INVALID_REQUEST, data: Struct | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.data = data
 
 
 class InvalidRequest(RpcError):
