@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from quire.core.errors import ToolError
 from quire.core.ports import SpawnSpec
@@ -132,6 +133,56 @@ def test_output_and_exit_codes(bench: Bench) -> None:
         process.close()
         process.close()
         assert await process.read() == b""
+
+    bench.run(test)
+
+
+def test_stdin_may_be_a_pipe_and_stderr_apart(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        spec = bench.spec("echo up >&2; cat; echo err >&2; exit 4")
+        process = await bench.sandbox.spawn(replace(spec, stdin=True, split=True))
+        assert await process.read_error() == b"up\n"
+        writing = asyncio.create_task(process.write(b"x" * 300_000))
+        printed = b""
+        while len(printed) < 300_000:
+            printed += await process.read()
+        await writing
+        process.close_input()
+        process.close_input()
+        assert (printed, await process.read()) == (b"x" * 300_000, b"")
+        assert await process.read_error() == b"err\n"
+        assert (await process.read_error(), await process.wait()) == (b"", 4)
+        with pytest.raises(ToolError):
+            await process.write(b"late")
+        process.close()
+
+        only_apart = await bench.sandbox.spawn(replace(bench.spec("cat; echo e >&2"), split=True))
+        assert (await only_apart.read(), await only_apart.read_error()) == (b"", b"e\n")
+        only_apart.close()
+        together = await bench.sandbox.spawn(replace(bench.spec("cat >&2"), stdin=True))
+        await together.write(b"hi")
+        assert await together.read() == b"hi"
+        assert await together.read_error() == b""
+        together.close()
+        await together.wait()
+
+    bench.run(test)
+
+
+def test_writing_ends_with_the_command_or_with_us(bench: Bench) -> None:
+    async def test(bench: Bench) -> None:
+        spec = replace(bench.spec("exec <&-; echo up; sleep 0.1"), stdin=True)
+        process = await bench.sandbox.spawn(spec)
+        with pytest.raises(ToolError):
+            await process.write(b"x" * 100_000)
+        process.close()
+        spec = replace(bench.spec("echo up; sleep 30"), stdin=True)
+        process = await bench.sandbox.spawn(spec)
+        waiting = asyncio.create_task(process.write(b"x" * 100_000))
+        assert await process.read() == b"up\n"
+        process.close()
+        with pytest.raises(ToolError):
+            await waiting
 
     bench.run(test)
 

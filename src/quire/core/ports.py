@@ -290,7 +290,8 @@ class ToolSet(Protocol):
 
 class SpawnSpec(Struct, frozen=True, kw_only=True):
     """One process to start. `argv[0]` is looked up in `env["PATH"]`. `tty` gives it a terminal of
-    `size` (columns, rows); otherwise stdin is closed and stdout and stderr are pipes.
+    `size` (columns, rows); otherwise stdout and stderr are one pipe, or two with `split`, and stdin
+    is empty, or with `stdin` a pipe.
 
     `cwd` is where it starts: the model may choose it, so it gives no right to write there. What
     `workspace-write` makes writable is `workspace_roots` (those of the turn) and the policy's
@@ -303,6 +304,8 @@ class SpawnSpec(Struct, frozen=True, kw_only=True):
     workspace_roots: tuple[str, ...] = ()
     tty: bool = False
     size: tuple[int, int] = (80, 24)
+    stdin: bool = False
+    split: bool = False
 
 
 class Process(Protocol):
@@ -312,8 +315,13 @@ class Process(Protocol):
     def pid(self) -> int: ...
 
     async def read(self) -> bytes:
-        """The next output, stdout and stderr as they come; empty at the end of both. One reader.
-        Cancelling it loses nothing."""
+        """The next output, stdout and stderr as they come (with `split` only stdout); empty at
+        the end, or when it ended and no more is there now. One reader. Cancelling it loses
+        nothing."""
+        ...
+
+    async def read_error(self) -> bytes:
+        """The next of stderr, as `read`; empty without `split`."""
         ...
 
     async def wait(self) -> int:
@@ -321,7 +329,16 @@ class Process(Protocol):
         ...
 
     async def write(self, data: bytes) -> None:
-        """To its terminal. Raises `ToolError` when it has none or it ended."""
+        """To its terminal, or its stdin. Waits while it does not read. Raises `ToolError` when it
+        has none, or it ended."""
+        ...
+
+    def close_input(self) -> None:
+        """The end of its stdin, where that is a pipe. Idempotent."""
+        ...
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give its terminal another size (columns, rows); nothing when it has none."""
         ...
 
     def kill(self) -> None:

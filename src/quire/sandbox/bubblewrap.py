@@ -165,8 +165,8 @@ class BubblewrapWaiting:
     def discard(self) -> None:
         if self._orders >= 0:
             os.close(self._orders)
-        theirs = [self.streams.output, self._news]
-        self.streams.output = self._news = self._orders = -1
+        theirs = [*self.streams.release(), self._news]
+        self._news = self._orders = -1
         # Unless complete, it ends by itself: what waits inside finds that there are no orders.
         self.tree.keep_until_gone(theirs)
         if self.tree.complete:
@@ -174,8 +174,9 @@ class BubblewrapWaiting:
 
     def _complaint(self) -> str:
         """What bubblewrap printed before it ended."""
+        fd = self.streams.errors if self.streams.errors >= 0 else self.streams.output
         try:
-            said = os.read(self.streams.output, _ERROR_BYTES) if self.streams.output >= 0 else b""
+            said = os.read(fd, _ERROR_BYTES) if fd >= 0 else b""
         except OSError:
             said = b""  # Nothing, or a terminal that nobody holds any more.
         return " ".join(said.decode("utf-8", "replace").split()) or "bwrap ended without a word"

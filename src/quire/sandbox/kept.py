@@ -150,10 +150,10 @@ class KeptWaiting:
 
     def discard(self) -> None:
         self.tree.kill()
-        for fd in (self.streams.output, self._orders):
+        for fd in (*self.streams.release(), self._orders):
             if fd >= 0:
                 os.close(fd)
-        self.streams.output = self._orders = -1
+        self._orders = -1
 
 
 class KeptLayer:

@@ -23,7 +23,7 @@ from quire.sandbox.mountpoints import MountPoints, StandIns
 from quire.sandbox.plan import Plan, make_plan
 from quire.sandbox.process import RunningProcess
 from quire.sandbox.spawning import close_on_exec
-from quire.sandbox.streams import Streams, inherited, piped, terminal
+from quire.sandbox.streams import Streams, apart, inherited, piped, terminal
 from quire.sandbox.waiting import StartFailed, Tree, Waiting
 
 if TYPE_CHECKING:
@@ -110,7 +110,11 @@ class LinuxSandbox:
             self._discard(self._warm[key].pop(0))
 
     async def spawn(self, spec: SpawnSpec) -> RunningProcess:
-        return await self._run(spec, partial(terminal, spec.size) if spec.tty else piped)
+        if spec.tty:
+            return await self._run(spec, partial(terminal, spec.size))
+        if spec.stdin or spec.split:
+            return await self._run(spec, partial(apart, spec.stdin, spec.split))
+        return await self._run(spec, piped)
 
     async def attach(self, spec: SpawnSpec) -> RunningProcess:
         """Like `spawn`, with our own stdin, stdout and stderr; there is nothing to `read`."""

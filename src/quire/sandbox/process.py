@@ -32,7 +32,7 @@ class RunningProcess:
 
         self.pid = tree.pid
         self._tree = tree
-        self._output = streams.output
+        self._output, self._errors, self._input = streams.output, streams.errors, streams.input
         self._tty = streams.tty
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -43,15 +43,11 @@ class RunningProcess:
     async def read(self) -> bytes:
         """The next output; empty at its end, or when the command ended and what it wrote has
         been read (something it left in the background may hold the pipe for ever)."""
-        while self._output >= 0:
-            ended = self._exit.done()
-            data = self._take()
-            if data is not None:
-                return data
-            if ended:
-                return b""
-            await self._ready(self._loop.add_reader, self._loop.remove_reader)
-        return b""
+        return await self._next(self._output)
+
+    async def read_error(self) -> bytes:
+        """As `read`, of a stderr that is apart."""
+        return await self._next(self._errors)
 
     async def wait(self) -> int:
         import asyncio
@@ -59,18 +55,23 @@ class RunningProcess:
         return await asyncio.shield(self._exit)
 
     async def write(self, data: bytes) -> None:
-        if not self._tty:
+        fd = self._output if self._tty else self._input
+        if fd < 0 and not self._tty:
             raise ToolError("stdin is closed for this command: it was started without a terminal")
         view = memoryview(data)
         while len(view):
-            if self._exit.done() or self._output < 0:
-                raise ToolError("the command has ended")
+            if self._exit.done() or not self._open(fd):
+                raise ToolError("the command has ended, or its stdin was closed")
             try:
-                view = view[os.write(self._output, view) :]
+                view = view[os.write(fd, view) :]
             except BlockingIOError:
-                await self._ready(self._loop.add_writer, self._loop.remove_writer)
+                await self._ready(fd, self._loop.add_writer, self._loop.remove_writer)
             except OSError as exc:
-                raise ToolError(f"cannot write to the terminal: {exc.strerror}") from None
+                raise ToolError(f"cannot write to the command: {exc.strerror}") from None
+
+    def close_input(self) -> None:
+        fd, self._input = self._input, -1
+        self._release(fd)
 
     def resize(self, size: tuple[int, int]) -> None:
         """Give its terminal another size (columns, rows); nothing when it has none."""
@@ -85,42 +86,50 @@ class RunningProcess:
 
     def close(self) -> None:
         self.kill()
-        if self._output >= 0:
-            self._loop.remove_reader(self._output)
-            self._loop.remove_writer(self._output)
-            os.close(self._output)
-            self._output = -1
-            self._wake()
+        ours = (self._output, self._errors, self._input)
+        self._output = self._errors = self._input = -1
+        for fd in ours:
+            self._release(fd)
         self._poll()
 
-    def _take(self) -> bytes | None:
-        """What can be read now; empty at the end, None when nothing is there yet."""
-        try:
-            count = os.readv(self._output, (_buffer,))
-        except BlockingIOError:
-            return None
-        except OSError as exc:
-            if exc.errno == errno.EIO:  # A terminal that nobody holds any more.
+    def _open(self, fd: int) -> bool:
+        """Whether `fd` is still ours."""
+        return fd >= 0 and fd in (self._output, self._errors, self._input)
+
+    def _release(self, fd: int) -> None:
+        if fd >= 0:
+            self._loop.remove_reader(fd)
+            self._loop.remove_writer(fd)
+            os.close(fd)
+            self._wake()
+
+    async def _next(self, fd: int) -> bytes:
+        while self._open(fd):
+            ended = self._exit.done()
+            data = _take(fd)
+            if data is not None:
+                return data
+            if ended:
                 return b""
-            raise
-        return bytes(_window[:count])
+            await self._ready(fd, self._loop.add_reader, self._loop.remove_reader)
+        return b""
 
     async def _ready(
         self,
+        fd: int,
         add: Callable[[int, Callable[[], None]], None],
         remove: Callable[[int], bool],
     ) -> None:
-        """Wait until the output can be used, or the command ended."""
+        """Wait until our side `fd` can be used, or the command ended."""
         waiting = self._loop.create_future()
         self._waiting.add(waiting)
-        output = self._output
-        add(output, self._wake)
+        add(fd, self._wake)
         try:
             await waiting
         finally:
             self._waiting.discard(waiting)
-            if self._output == output:
-                remove(output)
+            if self._open(fd):
+                remove(fd)
 
     def _wake(self) -> None:
         for waiting in self._waiting:
@@ -137,3 +146,16 @@ class RunningProcess:
         self._exit.set_result(code)
         self._wake()
         self._on_end(self)
+
+
+def _take(fd: int) -> bytes | None:
+    """What can be read now; empty at the end, None when nothing is there yet."""
+    try:
+        count = os.readv(fd, (_buffer,))
+    except BlockingIOError:
+        return None
+    except OSError as exc:
+        if exc.errno == errno.EIO:  # A terminal that nobody holds any more.
+            return b""
+        raise
+    return bytes(_window[:count])

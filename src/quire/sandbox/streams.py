@@ -9,11 +9,13 @@ from quire.sandbox.spawning import Opened
 
 class Streams:
     """`stdin`, `stdout` and `stderr` are what the command gets, and are closed here once it has
-    them; `output` is our side, not blocking, -1 when there is none."""
+    them. `output`, `errors` and `input` are our sides, not blocking, -1 where there is none: a
+    terminal is its own input, and without `errors` stderr comes with the output."""
 
     def __init__(self, *, tty: bool) -> None:
         self.tty = tty
-        self.stdin = self.stdout = self.stderr = self.output = -1
+        self.stdin = self.stdout = self.stderr = -1
+        self.output = self.errors = self.input = -1
         self._theirs = Opened()
 
     def give(self, stdin: int, stdout: int, stderr: int) -> None:
@@ -27,12 +29,17 @@ class Streams:
         """The command has its copies."""
         self._theirs.close()
 
+    def release(self) -> list[int]:
+        """Give up our sides; the caller closes them."""
+        ours = [fd for fd in (self.output, self.errors, self.input) if fd >= 0]
+        self.output = self.errors = self.input = -1
+        return ours
+
     def close(self) -> None:
         """It was given to nobody."""
         self.given()
-        if self.output >= 0:
-            os.close(self.output)
-            self.output = -1
+        for fd in self.release():
+            os.close(fd)
 
 
 def piped() -> Streams:
@@ -47,6 +54,30 @@ def piped() -> Streams:
         streams.close()
         raise
     return _give(streams, nothing, end, end)
+
+
+def apart(stdin: bool, stderr: bool) -> Streams:
+    """Pipes: one to write to with `stdin`, and one more for stderr with `stderr`."""
+    streams = Streams(tty=False)
+    theirs = Opened()
+    try:
+        streams.output, end = os.pipe()
+        out = err = theirs.own(end)
+        if stderr:
+            streams.errors, end = os.pipe()
+            err = theirs.own(end)
+        if stdin:
+            nothing, streams.input = os.pipe()
+        else:
+            nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        for fd in (streams.output, streams.errors, streams.input):
+            if fd >= 0:
+                os.set_blocking(fd, False)
+    except OSError:
+        theirs.close()
+        streams.close()
+        raise
+    return _give(streams, nothing, out, err)
 
 
 def terminal(size: tuple[int, int]) -> Streams:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from quire.core.errors import QuireError
 
 INVALID_REQUEST = -32600
+INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 OVERLOADED = -32001
 

@@ -19,17 +19,20 @@ class Run(Struct, frozen=True):
     """What a command does: print `output` in these pieces and end with `exit_code`.
 
     With `hold` it goes on until the test calls `finish()` or somebody kills it. `answer` makes
-    output out of what is written to its terminal. `error` makes the start itself fail."""
+    output out of what is written to its terminal or stdin. `errors` is what it prints on stderr,
+    where that is apart. `error` makes the start itself fail."""
 
     output: tuple[bytes, ...] = ()
     exit_code: int = 0
     hold: bool = False
     answer: Callable[[bytes], bytes] | None = None
     error: Exception | None = None
+    errors: tuple[bytes, ...] = ()
 
 
 class FakeProcess:
-    """A scripted process. `written` holds what came to its terminal."""
+    """A scripted process. `written` holds what came to its terminal or stdin, `sizes` the sizes its
+    terminal was given."""
 
     def __init__(self, pid: int, spec: SpawnSpec, run: Run) -> None:
         self.pid = pid
@@ -38,17 +41,20 @@ class FakeProcess:
         self.killed = False
         self.closed = False
         self._run = run
+        self.sizes: list[tuple[int, int]] = []
+        self.input_closed = not (spec.tty or spec.stdin)
         self._output = list(run.output)
+        self._errors = list(run.errors) if spec.split and not spec.tty else []
         self._exit_code: int | None = None
         self._changed = asyncio.Event()
         if not run.hold:
             self._end(run.exit_code)
 
     async def read(self) -> bytes:
-        while not self._output and self._exit_code is None:
-            self._changed.clear()
-            await self._changed.wait()
-        return self._output.pop(0) if self._output else b""
+        return await self._next(self._output)
+
+    async def read_error(self) -> bytes:
+        return await self._next(self._errors) if self.spec.split else b""
 
     async def wait(self) -> int:
         while self._exit_code is None:
@@ -57,13 +63,20 @@ class FakeProcess:
         return self._exit_code
 
     async def write(self, data: bytes) -> None:
-        if not self.spec.tty:
+        if self.input_closed:
             raise ToolError("stdin is closed for this session")
         if self._exit_code is not None:
             raise ToolError("the process has ended")
         self.written.append(data)
         if self._run.answer is not None:
             self.emit(self._run.answer(data))
+
+    def close_input(self) -> None:
+        self.input_closed = self.input_closed or not self.spec.tty
+
+    def resize(self, size: tuple[int, int]) -> None:
+        if self.spec.tty:
+            self.sizes.append(size)
 
     def emit(self, data: bytes) -> None:
         """Print more, from the test."""
@@ -84,6 +97,12 @@ class FakeProcess:
     def close(self) -> None:
         self.kill()
         self.closed = True
+
+    async def _next(self, pieces: list[bytes]) -> bytes:
+        while not pieces and self._exit_code is None:
+            self._changed.clear()
+            await self._changed.wait()
+        return pieces.pop(0) if pieces else b""
 
     def _end(self, exit_code: int) -> None:
         if self._exit_code is None:

@@ -1,0 +1,169 @@
+"""`process/*`: processes outside of any thread, and by definition of any sandbox.
+
+They are started through the sandbox all the same, with full access: none outlives the server, and
+none that is running outlives its client's connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import UNSET
+
+from quire.core.ports import Sandbox, SpawnSpec
+from quire.protocol.policy import SandboxPolicy
+from quire.protocol.rpc.method import Empty
+from quire.protocol.rpc.process import (
+    PROCESS_EXITED,
+    PROCESS_OUTPUT,
+    PROCESS_OUTPUT_UNCAPPED,
+    ProcessExitedNotification,
+    ProcessKillParams,
+    ProcessOutputDeltaNotification,
+    ProcessResizePtyParams,
+    ProcessSpawnParams,
+    ProcessTerminalSize,
+    ProcessWriteStdinParams,
+)
+from quire.server.calls import base64
+from quire.server.calls.blocking import absolute
+from quire.server.calls.per_client import PerClient
+from quire.server.calls.running import (
+    OUTPUT_CAP,
+    TIMEOUT_MS,
+    Job,
+    Jobs,
+    Order,
+    Stream,
+    input_bytes,
+    merged,
+    quoted,
+    seconds,
+    spoken,
+)
+from quire.server.errors import INVALID_PARAMS, InvalidRequest, RpcError
+from quire.server.routes import Caller, Routes, route
+
+
+class ProcessCalls:
+    """Answers `process/*`. `environment` gives what processes inherit, without secrets."""
+
+    def __init__(self, sandbox: Sandbox, environment: Callable[[], dict[str, str]]) -> None:
+        self._sandbox = sandbox
+        self._environment = environment
+        self._jobs = PerClient[Jobs](Jobs, Jobs.end)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> Routes:
+        return {
+            "process/spawn": route(ProcessSpawnParams, self.spawn),
+            "process/writeStdin": route(ProcessWriteStdinParams, self.write_stdin),
+            "process/kill": route(ProcessKillParams, self.kill),
+            "process/resizePty": route(ProcessResizePtyParams, self.resize_pty),
+        }
+
+    async def spawn(self, params: ProcessSpawnParams, caller: Caller) -> Empty:
+        """Start it; the client is told its output and its end."""
+        order = self._order(params)
+        jobs, name = self._jobs.of(caller), params.process_handle
+        if jobs.taken(name):
+            raise InvalidRequest(f"duplicate active process handle: {quoted(name)}")
+        job, forget = await jobs.start(self._sandbox, name, order, "process")
+        task = asyncio.create_task(self._run(job, order, name, caller, forget))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return Empty()
+
+    async def write_stdin(self, params: ProcessWriteStdinParams, caller: Caller) -> Empty:
+        close = params.close_stdin
+        data = input_bytes(params.delta_base64, close=close, method="process/writeStdin")
+        await self._find(caller, params.process_handle).write(data, close=close, what="process")
+        return Empty()
+
+    async def kill(self, params: ProcessKillParams, caller: Caller) -> Empty:
+        self._find(caller, params.process_handle).kill()
+        return Empty()
+
+    async def resize_pty(self, params: ProcessResizePtyParams, caller: Caller) -> Empty:
+        size = _size(params.size)
+        self._find(caller, params.process_handle).resize(size)
+        return Empty()
+
+    async def aclose(self) -> None:
+        """Kill what runs and wait until everybody was told. Never raises."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(
+        self, job: Job, order: Order, name: str, caller: Caller, forget: Callable[[], None]
+    ) -> None:
+        kind = PROCESS_OUTPUT_UNCAPPED if order.cap is None else PROCESS_OUTPUT
+
+        def tell(stream: Stream, data: bytes, cut: bool) -> None:
+            told = ProcessOutputDeltaNotification(
+                process_handle=name,
+                stream=stream,
+                delta_base64=base64.encode(data),
+                cap_reached=cut,
+            )
+            caller.notify(kind, told)
+
+        try:
+            ended = await job.run(tell)
+        finally:
+            forget()  # Told of the end, the client may use the name again at once.
+        told = ProcessExitedNotification(
+            process_handle=name,
+            exit_code=ended.exit_code,
+            stdout=spoken(ended.stdout),
+            stdout_cap_reached=ended.stdout_cut,
+            stderr=spoken(ended.stderr),
+            stderr_cap_reached=ended.stderr_cut,
+            output_drain_timed_out=False,
+        )
+        caller.notify(PROCESS_EXITED, told)
+
+    def _find(self, caller: Caller, name: str) -> Job:
+        job = self._jobs.of(caller).find(name)
+        if job is None:
+            raise InvalidRequest(f"no active process for process handle {quoted(name)}")
+        return job
+
+    def _order(self, params: ProcessSpawnParams) -> Order:
+        """Raises `RpcError`, for the first of several faults that the peer would name."""
+        cwd = absolute(params.cwd)
+        if not params.command:
+            raise InvalidRequest("command must not be empty")
+        if not params.process_handle:
+            raise InvalidRequest("processHandle must not be empty")
+        if params.size is not None and not params.tty:
+            raise RpcError("process/spawn size requires tty: true", INVALID_PARAMS)
+        size = (80, 24) if params.size is None else _size(params.size)
+        timeout = TIMEOUT_MS if params.timeout_ms is UNSET else params.timeout_ms
+        cap = OUTPUT_CAP if params.output_bytes_cap is UNSET else params.output_bytes_cap
+        spec = SpawnSpec(
+            argv=params.command,
+            cwd=cwd,
+            env=merged(self._environment(), params.env),
+            policy=SandboxPolicy(mode="danger-full-access"),
+            tty=params.tty,
+            size=size,
+            stdin=params.stream_stdin and not params.tty,
+            split=not params.tty,
+        )
+        return Order(
+            spec=spec,
+            timeout=seconds(timeout, "process/spawn"),
+            cap=cap,
+            streamed=params.tty or params.stream_stdout_stderr,
+        )
+
+
+def _size(size: ProcessTerminalSize) -> tuple[int, int]:
+    """Columns and rows."""
+    if not size.rows or not size.cols:
+        raise RpcError("process size rows and cols must be greater than 0", INVALID_PARAMS)
+    return size.cols, size.rows
