@@ -32,12 +32,14 @@ class Call(Struct, frozen=True):
 
 
 class Words(Struct, frozen=True):
-    """All that can be said. `notifications` are pairs of method and definition."""
+    """All that can be said. `notifications` are pairs of method and definition; `sparse` names
+    the definitions whose members are left out where they have nothing to say."""
 
     calls: tuple[Call, ...]
     notifications: tuple[tuple[str, str], ...]
     requests: tuple[Call, ...]
     definitions: Definitions
+    sparse: frozenset[str]
 
 
 def words(*, experimental: bool) -> Words:
@@ -55,7 +57,22 @@ def words(*, experimental: bool) -> Words:
     asked = _requests(catalog.REQUESTS, named)
     used = [name for call in (*calls, *asked) for name in (call.params, call.result) if name]
     kept = reachable(named, (*used, *(name for _, name in told)))
-    return Words(calls, told, asked, kept)
+    return Words(calls, told, asked, kept, frozenset(_sparse()))
+
+
+def _sparse() -> list[str]:
+    return [
+        name
+        for module in _modules()
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Struct)
+        and value.__struct_config__.omit_defaults
+    ]
+
+
+def _modules() -> list[types.ModuleType]:
+    return [module for path, module in sorted(sys.modules.items()) if path.startswith(_PACKAGE)]
 
 
 def _types(methods: Iterable[Method]) -> list[type[Struct]]:
@@ -104,15 +121,24 @@ def _definitions(spoken: Iterable[type[Struct]]) -> Definitions:
     for name, schema in sorted(_aliases(), key=lambda pair: len(msgspec.json.encode(pair[1]))):
         aliases.setdefault(name, {"title": name, **folded.members(schema)})
         folded.learn(name, schema)
-    types_of = {name: folded.members(schema) for name, schema in components.items()}
+    types_of = {name: _told(folded.members(schema)) for name, schema in components.items()}
     return {**aliases, **types_of}
+
+
+def _told(schema: Schema) -> Schema:
+    """The schema with a description that names members as they are on the wire."""
+    description, properties = schema.get("description"), schema.get("properties")
+    if isinstance(description, str) and isinstance(properties, dict):
+        for name in properties:
+            snake = "".join(f"_{part.lower()}" if part.isupper() else part for part in name)
+            description = description.replace(f"`{snake}`", f"`{name}`")
+        return {**schema, "description": description}
+    return schema
 
 
 def _aliases() -> list[tuple[str, Schema]]:
     found: list[tuple[str, Schema]] = []
-    for path, module in sorted(sys.modules.items()):
-        if not path.startswith(_PACKAGE):
-            continue
+    for module in _modules():
         for name, value in vars(module).items():
             union = isinstance(value, types.UnionType) or get_origin(value) in (Union, Literal)
             if union and name[:1].isupper() and name != "Json":
@@ -180,15 +206,16 @@ def reachable(named: Definitions, roots: Iterable[str]) -> Definitions:
         name = waiting.pop()
         if name not in found:
             found[name] = named[name]
-            waiting += _references(named[name])
+            waiting += references(named[name])
     return dict(sorted(found.items()))
 
 
-def _references(value: Json) -> list[str]:
+def references(value: Json) -> list[str]:
+    """The names that a schema refers to, as often as it does."""
     if isinstance(value, list):
-        return [name for part in value for name in _references(part)]
+        return [name for part in value for name in references(part)]
     if not isinstance(value, dict):
         return []
     reference = value.get("$ref")
     own = [reference.removeprefix(REF)] if isinstance(reference, str) else []
-    return own + [name for part in value.values() for name in _references(part)]
+    return own + [name for part in value.values() for name in references(part)]
