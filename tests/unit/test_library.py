@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,16 @@ from quire.rollout.store import RolloutStore
 
 SAMPLES = Path(__file__).parent / "rollout_samples"
 IDS = UuidSource()
+NAME = """
+import sys
+from quire.rollout.notes import ThreadName, thread_names
+home, kept, gone, who = sys.argv[1:]
+names = thread_names(home)
+for number in range(40):
+    names.add(ThreadName(kept, f"{who}{number}"))
+    names.add(ThreadName(gone, "gone"))
+    names.remove(gone)
+"""
 
 
 def spoken(turn_id: str, text: str, model: str = "m") -> list[Record]:
@@ -179,6 +191,14 @@ def test_pages_together_are_the_list(
     assert len(set(seen)) == len(times)
 
 
+def test_a_message_without_words_has_a_preview(tmp_path: Path, library: Library) -> None:
+    shown = ItemCompleted("t", UserMessageItem("i", "", ("/w/x.png",)), 1, 1)
+    thread_id = conversation(tmp_path, TurnStarted("t", 1, 1000), shown)
+    assert [(t.id, t.preview) for t in library.list(ListQuery()).threads] == [
+        (thread_id, "[Image]")
+    ]
+
+
 def test_files_of_codex_are_listed(tmp_path: Path, library: Library) -> None:
     folder = tmp_path / "sessions/2026/11/20"
     folder.mkdir(parents=True)
@@ -311,6 +331,42 @@ def test_delete_leaves_nothing(tmp_path: Path, library: Library) -> None:
         library.delete(thread_id)
 
 
+def test_what_a_fork_of_codex_continues_stays(tmp_path: Path, library: Library) -> None:
+    thread_id = stored(tmp_path, "x")
+    origin = {"thread_id": thread_id, "end_ordinal_exclusive": 3}
+    fork = IDS.new()
+    path = tmp_path / f"sessions/2026/11/20/rollout-2026-11-20T10-16-07-{fork}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    meta = {"id": fork, "history_base": origin}
+    path.write_text(json.dumps({"type": "session_meta", "payload": meta}) + "\n")
+    with pytest.raises(UsageError, match="forked history still references it"):
+        library.delete(thread_id)
+    library.delete(fork)
+    library.delete(thread_id)
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_several_processes_name_and_forget(tmp_path: Path, library: Library) -> None:
+    """While one process takes names out, none that another adds is lost."""
+    kept, gone = stored(tmp_path, "x"), stored(tmp_path, "y")
+    running = [
+        subprocess.Popen([sys.executable, "-c", NAME, str(tmp_path), kept, gone, who])
+        for who in "abc"
+    ]
+    assert [process.wait(30) for process in running] == [0, 0, 0]
+    lines = (tmp_path / "session_index.jsonl").read_text().splitlines()
+    names = [json.loads(line)["thread_name"] for line in lines]
+    assert sorted(names) == sorted(f"{who}{number}" for who in "abc" for number in range(40))
+
+
+def test_names_that_cannot_be_written_say_so(tmp_path: Path, library: Library) -> None:
+    thread_id = stored(tmp_path, "x")
+    (tmp_path / "session_index.jsonl").mkdir()
+    with pytest.raises(RolloutError, match=r"cannot write .*session_index\.jsonl"):
+        library.rename(thread_id, "x")
+    assert library.thread(thread_id).name is None
+
+
 def test_a_thread_that_is_written_stays(tmp_path: Path, library: Library) -> None:
     thread_id = stored(tmp_path, "x")
     lock = WriterLock(str(tmp_path), thread_id)
@@ -415,14 +471,14 @@ def test_words_are_found_in_what_was_said(tmp_path: Path, library: Library) -> N
 
     (first, long), second = hits("giraffes")
     assert first == b
-    assert long.startswith("…x x")
-    assert long.endswith("y…")
+    assert long.startswith("... x x")
+    assert long.endswith("y ...")
     assert second == (a, "About GIRAFFES and zebras")
     assert hits("about giraffes and") == [(a, "About GIRAFFES and zebras")]
     assert [thread_id for thread_id, _ in hits("ÉTÉ")] == [b]
     assert hits("thread_id") == []
     assert hits("question_mark") == []
-    with pytest.raises(UsageError, match="search term must not be empty"):
+    with pytest.raises(UsageError, match="requires a non-empty searchTerm"):
         hits(" \n")
     page = library.search("giraffes", ListQuery(limit=1))
     assert [hit.thread.id for hit in page.hits] == [b]

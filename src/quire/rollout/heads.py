@@ -27,6 +27,9 @@ _MARK_BLOCK = 1 << 20
 MAX_HEAD = 8 << 20
 """A first message that stands behind so many bytes is not looked for."""
 
+IMAGE_ONLY = "[Image]"
+"""The preview of a message without words (Codex 0.169)."""
+
 _REVERT = b'"type":"thread_rolled_back"'
 _SETTINGS = b'"type":"turn_context","payload":{'
 _USER_KINDS = (b'"UserMessage"', b'"user_message"')
@@ -232,7 +235,7 @@ def _message_text(line: Line) -> str | None:
     except msgspec.ValidationError:
         record = record_of(line)
     if isinstance(record, ItemCompleted) and isinstance(record.item, UserMessageItem):
-        return record.item.text
+        return record.item.text or IMAGE_ONLY
     return None
 
 
@@ -304,5 +307,5 @@ def _surviving_preview(path: str, find: Find) -> str | None:
     """The first message of a thread in which turns were reverted; None when none is left."""
     for record in surviving(events_of(path, find)):
         if isinstance(record, ItemCompleted) and isinstance(record.item, UserMessageItem):
-            return record.item.text
+            return record.item.text or IMAGE_ONLY
     return None

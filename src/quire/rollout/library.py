@@ -22,25 +22,31 @@ from quire.protocol.stored import (
     StoredThread,
 )
 from quire.rollout.heads import Head, Heads
-from quire.rollout.ids import created_at
 from quire.rollout.lines import timestamp
 from quire.rollout.listing import days, find_rollout, find_segment, segments
 from quire.rollout.locks import WriterLock
 from quire.rollout.notes import ThreadMetadata, ThreadName, thread_metadata, thread_names
+from quire.rollout.pages import (
+    Key,
+    backwards_of,
+    created_ms,
+    cursor_of,
+    key_of,
+    newest_files,
+    page_of,
+    rollouts_in,
+    updated_ms,
+)
 from quire.rollout.paths import (
     ARCHIVED,
     dated_folder,
     is_thread_id,
     make_folders,
     segment_of,
-    stamp_of,
 )
 from quire.rollout.resume import load
 from quire.rollout.search import MAX_BYTES, Term
 from quire.rollout.turns import newest_turn_records, turn_records
-
-Key = tuple[int, str]
-"""What a list is sorted by: milliseconds since the epoch, then the id."""
 
 
 class Library:
@@ -59,24 +65,24 @@ class Library:
     def list(self, query: ListQuery) -> Page:
         """One page. Threads in which nobody spoke, and files that cannot be read, are not in it.
         Raises `UsageError` for a cursor that is none."""
-        start = _key_of(query.cursor) if query.cursor is not None else None
+        start = key_of(query.cursor) if query.cursor is not None else None
         limit = min(max(query.limit, 1), MAX_PAGE)
         found: list[tuple[Key, StoredThread]] = []
         for key, thread in self.walk(query, start):
             if len(found) == limit:
-                return _page(query, found, more=True)
+                return page_of(query, found, more=True)
             found.append((key, thread))
-        return _page(query, found, more=False)
+        return page_of(query, found, more=False)
 
     def walk(
         self, query: ListQuery, start: Key | None = None
     ) -> Iterator[tuple[Key, StoredThread]]:
         """All threads that fit, lazily, behind `start`; the query's cursor and limit do not
         count."""
-        files = _newest_files(self.home, query.archived)
+        files = newest_files(self.home, query.archived)
         by_time = query.sort_key == "updated_at"
         keys = sorted(
-            ((_updated(path) if by_time else _created(path, thread_id), thread_id), path)
+            ((updated_ms(path) if by_time else created_ms(path, thread_id), thread_id), path)
             for thread_id, path in files.items()
             if thread_id not in query.excluded_ids
         )
@@ -154,8 +160,8 @@ class Library:
         `next_cursor`: there is a bound on what is read for one."""
         term = Term(text)
         if not term:
-            raise UsageError("search term must not be empty")
-        start = _key_of(query.cursor) if query.cursor is not None else None
+            raise UsageError("thread/search requires a non-empty searchTerm")
+        start = key_of(query.cursor) if query.cursor is not None else None
         limit = min(max(query.limit, 1), MAX_PAGE)
         hits: list[tuple[Key, Hit]] = []
         left, last = MAX_BYTES, start
@@ -171,8 +177,8 @@ class Library:
             last = None
         return HitPage(
             tuple(hit for _, hit in hits),
-            _cursor(last) if last is not None else None,
-            _backwards(query, hits[0][0]) if hits else None,
+            cursor_of(last) if last is not None else None,
+            backwards_of(query, hits[0][0]) if hits else None,
         )
 
     def occurrences(self, thread_id: str, text: str) -> Iterator[Occurrence]:
@@ -222,10 +228,15 @@ class Library:
 
     def delete(self, thread_id: str) -> None:
         """Remove a thread for good: its files, its name, what clients noted, what is queued.
-        Raises `UsageError` for an id that is not stored or is being written, `RolloutError`."""
+        Raises `UsageError` for an id that is not stored, is being written, or has the history of a
+        fork that Codex made; `RolloutError`."""
         from quire.rollout.queue import MessageQueue
 
         paths = self._files(thread_id, None)
+        if self._is_continued(thread_id.lower(), paths):
+            raise UsageError(
+                f"cannot delete thread {thread_id}: forked history still references it"
+            )
         lock = WriterLock(self.home, thread_id.lower())
         try:
             for path in paths:
@@ -248,6 +259,18 @@ class Library:
         if not paths:
             raise _unknown(thread_id, "archived " if archived else "")
         return paths
+
+    def _is_continued(self, thread_id: str, paths: Sequence[str]) -> bool:
+        """True when the file of another thread begins in one of these."""
+        ids = [segment_of(os.path.basename(path)) for path in paths]
+        named = {segment or first for first, segment in filter(None, ids)}
+        for folder in (*days(self.home), os.path.join(self.home, ARCHIVED)):
+            for path in rollouts_in(folder):
+                head = self._heads.head(path)
+                base = head.base if head is not None and head.thread_id != thread_id else None
+                if base is not None and base.thread_id in named:
+                    return True
+        return False
 
     def _move(self, thread_id: str, moves: list[tuple[str, str]]) -> None:
         """Each file is at its old or at its new place at any time, and none takes the place of
@@ -301,8 +324,8 @@ class Library:
             id=head.thread_id,
             path=path,
             cwd=head.cwd,
-            created_at=_created(path, head.thread_id) // 1000,
-            updated_at=_updated(path) // 1000,
+            created_at=created_ms(path, head.thread_id) // 1000,
+            updated_at=updated_ms(path) // 1000,
             preview=rest.preview or "",
             name=self._name(head.thread_id),
             archived=archived,
@@ -336,59 +359,3 @@ def _passes(head: Head, query: ListQuery) -> bool:
         and (not query.model_providers or head.model_provider in query.model_providers)
         and (not query.source_kinds or head.source_kind in query.source_kinds)
     )
-
-
-def _newest_files(home: str, archived: bool) -> dict[str, str]:
-    """The newest file of each thread."""
-    found: dict[str, tuple[str, str]] = {}
-    for folder in [os.path.join(home, ARCHIVED)] if archived else days(home):
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            continue
-        for name in names:
-            ids = segment_of(name)
-            if ids is not None and (ids[0] not in found or found[ids[0]][0] < ids[1]):
-                found[ids[0]] = (ids[1], os.path.join(folder, name))
-    return {thread_id: path for thread_id, (_, path) in found.items()}
-
-
-def _created(path: str, thread_id: str) -> int:
-    """When a thread was made, in milliseconds: its id tells, else the name of its file."""
-    made = created_at(thread_id)
-    return int((stamp_of(os.path.basename(path)) if made is None else made) * 1000)
-
-
-def _updated(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns // 1_000_000
-    except OSError:
-        return 0
-
-
-def _page(query: ListQuery, found: list[tuple[Key, StoredThread]], *, more: bool) -> Page:
-    if not found:
-        return Page(())
-    return Page(
-        tuple(thread for _, thread in found),
-        _cursor(found[-1][0]) if more else None,
-        _backwards(query, found[0][0]),
-    )
-
-
-def _cursor(key: Key) -> str:
-    """Opaque to clients: what follows this key."""
-    return f"{key[0]}|{key[1]}"
-
-
-def _backwards(query: ListQuery, first: Key) -> str:
-    """What follows in the other direction, the thread at `first` included: no id is less than
-    the empty text or greater than a tilde."""
-    return _cursor((first[0], "" if query.descending else "~"))
-
-
-def _key_of(cursor: str) -> Key:
-    moment, found, thread_id = cursor.partition("|")
-    if not found or not moment.isdecimal() or len(moment) > 20:
-        raise UsageError(f"invalid cursor: {cursor}")
-    return int(moment), thread_id

@@ -7,6 +7,7 @@ One JSON object a line, the last line about a thread wins. `session_index.jsonl`
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Generator, Iterator
@@ -76,7 +77,9 @@ class Notes(Generic[N]):
         with self._locked() as fd:
             size = os.fstat(fd).st_size
             torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
-            os.write(fd, b"\n" * torn + msgspec.json.encode(note) + b"\n")
+            line = b"\n" * torn + msgspec.json.encode(note) + b"\n"
+            if os.write(fd, line) != len(line):  # The next one mends what is torn.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def remove(self, thread_id: str) -> None:
         """Take out all lines about a thread. Raises `RolloutError`; the file is whole before and

@@ -1,6 +1,7 @@
 """Words in stored conversations: what people and the model said in turns that still count.
 
-Upper and lower case are the same, and so is all white space.
+Upper and lower case are the same, and so is all white space. Snippets look like Codex's (0.169):
+the words around the place, with `... ` where something was left out.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from quire.rollout.turns import events_of
 MAX_BYTES = 512 << 20
 """So much is read for one page of a search; its cursor goes on from there."""
 
-_BEFORE, _AFTER = 40, 100
+_BEFORE, _AFTER = 48, 96
 
 
 class Term:
@@ -74,7 +75,7 @@ class Term:
         while place >= 0:
             end = place + len(self._wanted)
             first, last = max(0, place - _BEFORE), min(len(text), end + _AFTER)
-            head, tail = "…" * (first > 0), "…" * (last < len(text))
+            head, tail = "... " * (first > 0), " ..." * (last < len(text))
             start = _units(head + text[first:place])
             match = text[place:end]
             yield f"{head}{text[first:last]}{tail}", start, start + _units(match)
