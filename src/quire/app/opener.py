@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quire.app.choice import ModelChoice, key_variables
@@ -97,6 +98,20 @@ class Opener:
         thread.replay(stored.records)
         thread.recover()
         return self._opened(profile, thread, stored.meta, stored.warnings, rollout.path)
+
+    def _reviewer(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
+        """A thread for a review of what a thread under `profile` works on. Raises `UsageError`."""
+        from quire.app.reviews import reviewer_settings
+        from quire.rollout.store import MemoryRollout
+
+        flags = self._app.setup.loaded.sources.flags
+        settings = reviewer_settings(profile.config, context, instructions, flags)
+        changed = profile.under(settings)
+        thread_id = self._ids.new()
+        meta = self._meta(changed, thread_id, settings)
+        thread = self._thread(changed, thread_id, MemoryRollout())
+        thread.record(meta)
+        return self._opened(changed, thread, meta)
 
     def _under(self, settings: ThreadSettings | None) -> Profile:
         return self._profile if settings is None else self._profile.under(settings)
@@ -270,5 +285,6 @@ class Opener:
             base_instructions=meta.base_instructions or profile.sources.base_instructions,
             sources=profile.sources_for,
             revise=profile.revised,
+            reviewer=partial(self._reviewer, profile),
             instruction_sources=profile.instruction_sources,
         )

@@ -151,6 +151,8 @@ class Config(Struct, frozen=True, kw_only=True):
     `request_permissions`, `skill_approval`."""
     approvals_reviewer: ApprovalsReviewer | None = None
     """Who answers what is asked: you, or an automatic reviewer (`auto_review`)."""
+    review_model: str | None = None
+    """Model for code reviews, if not that of the thread."""
     shell_environment_policy: ShellEnvironmentPolicy = ShellEnvironmentPolicy()
     allow_login_shell: bool = True
     """Run commands as your login shell would; otherwise your profile files have no effect."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -28,6 +29,9 @@ from quire.protocol.ops import Interrupt, Op, Shutdown, Steer, UserInput, UserTu
 from quire.protocol.records import Record, TurnCompleted
 from quire.protocol.revert import Surviving, surviving
 from quire.protocol.thread import TurnStatus
+
+if TYPE_CHECKING:
+    from quire.core.hosted import HostedTurn, Work
 
 MAX_WAITING_DELTAS = 512
 
@@ -107,6 +111,7 @@ class Thread:
         self._turn: asyncio.Task[TurnStatus] | None = None
         self._interrupted = False
         self._journal: Journal | None = None
+        self._hosted: HostedTurn | None = None
         self.state = ThreadState()
 
     def replay(self, records: Iterable[Record]) -> None:
@@ -176,12 +181,7 @@ class Thread:
         """Carry out one op. Raises `UsageError` when a turn is running already."""
         match op:
             case UserTurn():
-                if self._turn is not None and not self._turn.done():
-                    raise UsageError("a turn is already running in this thread")
-                self._interrupted = False
-                self._turn = asyncio.create_task(self._run(op))
-                # A task cancelled before its first step never runs, and would record nothing.
-                await asyncio.sleep(0)
+                await self._begin(partial(self._run, op))
             case Steer(turn_id, words):
                 self._steer(turn_id, words)
             case Interrupt():
@@ -194,14 +194,32 @@ class Thread:
                 for listener in tuple(self._listeners):
                     listener.end()
 
+    async def host(self, turn_id: str, kind: str, context_window: int, work: Work) -> None:
+        """Run `work` as a turn of this thread, which can be interrupted and not be steered.
+        Raises `UsageError` when a turn is running already."""
+        from quire.core.hosted import HostedTurn
+
+        hosted = HostedTurn(self, turn_id, kind, self._ports.clock, self._ports.ids)
+        await self._begin(partial(self._run_hosted, hosted, work, context_window))
+
     async def wait(self) -> TurnStatus | None:
         """Wait for the running turn. A bug in it is raised here. None when none ran."""
         if self._turn is None:
             return None
         return await asyncio.shield(self._turn)
 
+    async def _begin(self, run: Callable[[], Coroutine[None, None, TurnStatus]]) -> None:
+        if self._turn is not None and not self._turn.done():
+            raise UsageError("a turn is already running in this thread")
+        self._interrupted = False
+        self._turn = asyncio.create_task(self._until_stopped(run))
+        # A task cancelled before its first step never runs, and would record nothing.
+        await asyncio.sleep(0)
+
     def _steer(self, turn_id: str, words: UserInput) -> None:
         running = self.state.turn_id
+        if self._hosted is not None:
+            raise UsageError(f"cannot steer a {self._hosted.kind} turn")
         if self._journal is None or running is None:
             raise UsageError("no active turn to steer")
         if running != turn_id:
@@ -211,8 +229,20 @@ class Thread:
     async def _run(self, op: UserTurn) -> TurnStatus:
         journal = self._journal = Journal(self, op, self._ports.clock, self._ports.ids)
         turn = Turn(op, journal, self._ports.model, self._ports.tools, self._ports.gate)
+        return await turn.run()
+
+    async def _run_hosted(self, turn: HostedTurn, work: Work, context_window: int) -> TurnStatus:
+        self._hosted = turn
         try:
-            return await turn.run()
+            return await turn.run(work, context_window)
+        finally:
+            self._hosted = None
+
+    async def _until_stopped(
+        self, run: Callable[[], Coroutine[None, None, TurnStatus]]
+    ) -> TurnStatus:
+        try:
+            return await run()
         except asyncio.CancelledError:
             if self._interrupted:
                 return "interrupted"

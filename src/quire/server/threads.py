@@ -28,8 +28,8 @@ from quire.server.inputs import user_input
 
 class Opened(Struct, frozen=True, kw_only=True):
     """A thread that was just opened. Its turns start from `context`; `revise` gives the settings
-    after changes, `sources` what a turn under given settings is told besides the conversation. It
-    keeps the base instructions that it began with, whatever version of Quire goes on with it."""
+    after changes, `sources` what a turn under given settings is told besides the conversation,
+    `reviewer` opens a thread beside it for a reviewer (see `server.reviews`). It keeps the base instructions that it began with, whatever version of Quire goes on with it."""
 
     thread: Thread
     info: ThreadInfo
@@ -38,6 +38,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     base_instructions: str
     sources: Callable[[TurnContext], ContextSources]
     revise: Callable[[TurnContext, TurnChanges], TurnContext]
+    reviewer: Callable[[TurnContext, str], Opened]
     instruction_sources: tuple[str, ...] = ()
 
 

@@ -1,0 +1,45 @@
+"""How the thread of a reviewer differs from the one it reviews for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from quire.app.choice import OFFLINE
+from quire.config.schema import Config
+from quire.core.errors import UsageError
+from quire.protocol.local import ThreadSettings
+from quire.protocol.policy import SandboxMode, TurnContext
+
+CANNOT_REVIEW = (
+    "the embedded offline model cannot review code: it only repairs failing tests; choose another "
+    "model with -m, or with `review_model` in config.toml"
+)
+
+
+def reviewer_settings(
+    config: Config, context: TurnContext, instructions: str, flags: Mapping[str, object]
+) -> ThreadSettings:
+    """The settings of a reviewer's thread. `flags` are those of the command line. Raises
+    `UsageError` for a model that cannot review."""
+    model = config.review_model or context.model
+    if model == OFFLINE:
+        raise UsageError(CANNOT_REVIEW)
+    more: dict[str, object] = {}
+    if model == context.model and context.effort is not None:
+        more["model_reasoning_effort"] = context.effort
+    return ThreadSettings(
+        cwd=context.cwd,
+        model=model,
+        approval_policy="never",
+        sandbox_mode=_mode(flags),
+        service_tier=context.service_tier,
+        config=more,
+        base_instructions=instructions,
+        workspace_roots=context.workspace_roots,
+    )
+
+
+def _mode(flags: Mapping[str, object]) -> SandboxMode:
+    """Read-only, but where a person said on the command line that there is to be no sandbox."""
+    bypass = flags.get("sandbox_mode") == "danger-full-access"
+    return "danger-full-access" if bypass and "approval_policy" in flags else "read-only"
