@@ -152,7 +152,7 @@ def test_the_text_counts_what_was_dropped():
     assert text.endswith("  B\n\n(3 findings left out: 2 outside the diff, 1 malformed)")
     assert "Review comment:" in text
     only = review_text(read(answer(finding(title=""), overall_explanation="")))
-    assert only == "(1 finding left out: 1 malformed)"
+    assert only == "(1 finding left out: malformed)"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     # asyncio comes with it, and must not before the sandbox is made ready.
     from quire.app.opener import Opener
     from quire.core.ports import Approver
+    from quire.server.reviews import Reviews
 
 __all__ = ["OFFLINE", "App", "ModelChoice", "Setup", "choose_model"]
 
@@ -44,6 +45,14 @@ class App:
         from quire.app.opener import Opener
 
         return Opener(self, approver)
+
+    def reviews(self) -> Reviews:
+        """Starts reviews in the threads of this process."""
+        from quire.rollout.ids import UuidSource
+        from quire.server.reviews import Reviews
+        from quire.workspace.review_diff import ReviewDiffs
+
+        return Reviews(ReviewDiffs(self.setup.env), UuidSource().new)
 
     async def aclose(self) -> None:
         """End what threads share. Call after they are closed."""

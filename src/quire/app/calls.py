@@ -14,6 +14,7 @@ from quire.server.calls.account import AccountCalls
 from quire.server.calls.fs import FsCalls
 from quire.server.calls.history import HistoryCalls
 from quire.server.calls.models import ModelCalls
+from quire.server.calls.review import ReviewCalls
 from quire.server.calls.stored_threads import StoredThreadCalls, TellAll
 from quire.server.calls.threads import ThreadCalls
 from quire.server.calls.turns import TurnCalls
@@ -42,6 +43,7 @@ def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
         StoredThreadCalls(hubs, library, histories, tell),
         HistoryCalls(hubs, histories),
         TurnCalls(hubs),
+        ReviewCalls(hubs, app.reviews()),
         ModelCalls(
             CatalogListing(lambda: store.load().config.model_catalog_json, offline),
             ProviderSummaries(store.load),

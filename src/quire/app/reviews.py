@@ -16,14 +16,19 @@ CANNOT_REVIEW = (
 )
 
 
+def check_model(model: str) -> None:
+    """Raises `UsageError` for a model that cannot review."""
+    if model == OFFLINE:
+        raise UsageError(CANNOT_REVIEW)
+
+
 def reviewer_settings(
     config: Config, context: TurnContext, instructions: str, flags: Mapping[str, object]
 ) -> ThreadSettings:
     """The settings of a reviewer's thread. `flags` are those of the command line. Raises
     `UsageError` for a model that cannot review."""
     model = config.review_model or context.model
-    if model == OFFLINE:
-        raise UsageError(CANNOT_REVIEW)
+    check_model(model)
     more: dict[str, object] = {}
     if model == context.model and context.effort is not None:
         more["model_reasoning_effort"] = context.effort

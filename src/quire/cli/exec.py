@@ -44,7 +44,10 @@ OPTIONS = (
     Option(("--last",), "With resume and fork: the newest thread of this folder"),
     Option(("--help", "-h"), "Show this help"),
 )
-USAGE = "quire exec [OPTIONS] [PROMPT]\n       quire exec [OPTIONS] resume|fork [ID|NAME] [PROMPT]"
+USAGE = (
+    "quire exec [OPTIONS] [PROMPT]\n       quire exec [OPTIONS] resume|fork [ID|NAME] [PROMPT]\n"
+    "       quire exec [OPTIONS] review [TARGET]"
+)
 ABOUT = (
     "Do one task without asking questions. Without a PROMPT (or with -) it is read from stdin;\n"
     "with one, piped input is added to it. `fork` without one only makes the copy."
@@ -54,6 +57,11 @@ SUBCOMMANDS = ("resume", "fork")
 
 def run(argv: list[str]) -> int:
     """Run `quire exec ARGV`; the exit code. Raises `QuireError`."""
+    if "review" in argv:
+        from quire.cli.review import after_exec, run_review
+
+        if (review := after_exec(argv)) is not None:
+            return run_review(review, "quire exec review")
     parsed = parse(argv, OPTIONS)
     if parsed.flag("help"):
         sys.stdout.write(help_text(USAGE, ABOUT, OPTIONS))

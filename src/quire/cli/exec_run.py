@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from quire.app import App, Setup, choose_model
+from quire.app import App, ModelChoice, Setup, choose_model
 from quire.cli.exec import working_folder
 from quire.cli.options import CommandLineError, Parsed
 from quire.config.load import ConfigSources, LoadedConfig, load
@@ -15,15 +16,20 @@ from quire.models.light_asyncio import prepare
 
 if TYPE_CHECKING:
     from quire.exec.run import Display, Job, Outcome
+    from quire.protocol.review import ReviewTarget
 
 NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 
 
 def run_exec(
-    parsed: Parsed, prompt: str | None, subcommand: str | None, thread_id: str | None
+    parsed: Parsed,
+    prompt: str | None,
+    subcommand: str | None,
+    thread_id: str | None,
+    review: ReviewTarget | None = None,
 ) -> int:
-    """Run it; without a prompt the thread is only opened. Raises `QuireError` for what cannot be
-    started."""
+    """Run it; without a prompt the thread is only opened, with `review` it reviews that. Raises
+    `QuireError` for what cannot be started."""
     images = [name for given in parsed.all("image") for name in given.split(",") if name]
     images = [os.path.abspath(image) for image in images]
     last_message_file = _absolute(parsed.one("output-last-message"))
@@ -36,6 +42,8 @@ def run_exec(
     _check_repository(parsed, loaded)
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
+    if review is not None:
+        _check_reviewer(loaded, choice)
     source = parsed.one("thread-source") or "user"
     app = App(
         Setup(
@@ -65,11 +73,34 @@ def run_exec(
         ephemeral=parsed.flag("ephemeral"),
         output_schema=schema,
         warnings=loaded.warnings,
+        review=review,
     )
-    outcome = _run(app, job, _display(parsed))
-    if last_message_file is not None and outcome.exit_code == 0:
+    run = _run if review is None else partial(_run_review, fail_on=parsed.one("fail-on"))
+    outcome = run(app, job, _display(parsed))
+    done = outcome.exit_code == 0 or outcome.final_message is not None
+    if last_message_file is not None and done:
         _keep_last_message(last_message_file, outcome.final_message)
     return outcome.exit_code
+
+
+def _run_review(app: App, job: Job, display: Display, fail_on: str | None) -> Outcome:
+    """A run whose exit code also depends on what was found: `fail_on` is P0 to P3."""
+    from msgspec.structs import replace
+
+    from quire.exec.review import ReviewWatch, judged
+
+    watch = ReviewWatch(display)
+    outcome = _run(app, job, watch)
+    limit = None if fail_on is None else int(fail_on[1:])
+    code = judged(outcome, watch.output, limit)
+    return replace(outcome, exit_code=code)
+
+
+def _check_reviewer(loaded: LoadedConfig, choice: ModelChoice) -> None:
+    """Refuse before anything is stored. Raises `UsageError`."""
+    from quire.app.reviews import check_model
+
+    check_model(loaded.config.review_model or choice.info.slug)
 
 
 def _run(app: App, job: Job, display: Display) -> Outcome:
@@ -84,7 +115,9 @@ def _run(app: App, job: Job, display: Display) -> Outcome:
 
     async def main() -> Outcome:
         try:
-            return await run(Client(MemoryTransport(Threads(app.opener()))), job, display, stop)
+            reviews = None if job.review is None else app.reviews()
+            transport = MemoryTransport(Threads(app.opener()), reviews)
+            return await run(Client(transport), job, display, stop)
         finally:
             await app.aclose()
 

@@ -15,6 +15,7 @@ Usage: quire COMMAND [ARGS]
 
 Commands:
   exec         Do one task without asking questions (alias: e)
+  review       Review changes and report findings
   demo         Repair a small broken project, offline, and show how
   apply-patch  Apply a patch to files
   sandbox      Run a command in the sandbox
@@ -67,6 +68,10 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli.stored import run as run_stored
 
             return run_stored(name, argv)
+        case "review":
+            from quire.cli.review import run as run_review
+
+            _leave(run_review(argv))
         case "apply-patch":
             from quire.cli import apply_patch as command
         case "sandbox":

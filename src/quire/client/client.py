@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from quire.protocol.events import Event
 from quire.protocol.local import (
@@ -16,6 +16,9 @@ from quire.protocol.local import (
     TurnStartParams,
     TurnStartResponse,
 )
+
+if TYPE_CHECKING:
+    from quire.protocol.review import ReviewTarget
 
 
 class EventStream(Protocol):
@@ -35,6 +38,7 @@ class Transport(Protocol):
     async def thread_resume(self, params: ThreadResumeParams) -> ThreadInfo: ...
     async def thread_fork(self, params: ThreadForkParams) -> ThreadInfo: ...
     async def turn_start(self, params: TurnStartParams) -> TurnStartResponse: ...
+    async def review_start(self, thread_id: str, target: ReviewTarget) -> TurnStartResponse: ...
     async def turn_interrupt(self, thread_id: str) -> None: ...
     async def thread_close(self, thread_id: str) -> None: ...
     def events(self, thread_id: str, *, deltas: bool) -> EventStream: ...
@@ -88,6 +92,11 @@ class ThreadClient:
         """Start a turn; its id. Raises `UsageError` when one is running."""
         params = TurnStartParams(thread_id=self.info.id, input=parts, output_schema=output_schema)
         return (await self._transport.turn_start(params)).turn_id
+
+    async def start_review(self, target: ReviewTarget) -> str:
+        """Start a review as a turn of this thread; its id. It ends with an `ExitedReviewItem` and
+        a message. Raises `UsageError` when a turn is running, or the model cannot review."""
+        return (await self._transport.review_start(self.info.id, target)).turn_id
 
     async def interrupt(self) -> None:
         """Stop the running turn; returns when it has ended."""

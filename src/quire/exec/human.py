@@ -14,6 +14,7 @@ from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnComplet
 from quire.protocol.thread import (
     AgentMessageItem,
     CommandExecutionItem,
+    EnteredReviewItem,
     FileChange,
     FileChangeItem,
     ImageViewItem,
@@ -116,6 +117,8 @@ class Human:
                 self._line(style.dim(_one_line(part.replace("**", ""))))
         elif isinstance(item, ImageViewItem):
             self._line(f"{style.cyan('looked at')} {_short_path(item.path)}")
+        elif isinstance(item, EnteredReviewItem):
+            self._line(f"{style.cyan('reviewing')} {_one_line(item.review)}")
 
     def _release_message(self) -> None:
         if self._held is not None:

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -15,6 +15,9 @@ from quire.client.client import Client, ThreadClient
 from quire.protocol.events import Event
 from quire.protocol.local import InputPart, ThreadInfo
 from quire.protocol.records import TurnCompleted
+
+if TYPE_CHECKING:
+    from quire.protocol.review import ReviewTarget
 
 EXIT_DONE, EXIT_FAILED = 0, 1
 
@@ -31,7 +34,7 @@ class Display(Protocol):
 
 class Job(Struct, frozen=True, kw_only=True):
     """What to do. `resume` is the id of a thread to go on with; with `fork` a copy of it is.
-    Without `input` the thread is opened and no turn runs."""
+    Without `input` the thread is opened and no turn runs; with `review` one reviews that."""
 
     input: tuple[InputPart, ...]
     resume: str | None = None
@@ -39,6 +42,11 @@ class Job(Struct, frozen=True, kw_only=True):
     ephemeral: bool = False
     output_schema: str | None = None
     warnings: tuple[str, ...] = ()
+    review: ReviewTarget | None = None
+
+    @property
+    def has_turn(self) -> bool:
+        return bool(self.input) or self.review is not None
 
 
 class Outcome(Struct, frozen=True):
@@ -56,7 +64,7 @@ async def run(client: Client, job: Job, display: Display, stop: StopSignals) -> 
         end = await _one_turn(client, job, display, stop)
     finally:
         await client.aclose()
-    completed = end.status == "completed" if end is not None else not job.input
+    completed = end.status == "completed" if end is not None else not job.has_turn
     final = end.last_agent_message if end is not None and completed else None
     display.closed(final)
     code = EXIT_DONE if completed else EXIT_FAILED
@@ -68,10 +76,13 @@ async def _one_turn(
 ) -> TurnCompleted | None:
     thread = await _open(client, job)
     display.opened(thread.info, (*job.warnings, *thread.info.warnings))
-    if not job.input:
+    if not job.has_turn:
         return None
     async with thread.events(deltas=display.wants_deltas) as events:
-        await thread.start_turn(job.input, output_schema=job.output_schema)
+        if job.review is not None:
+            await thread.start_review(job.review)
+        else:
+            await thread.start_turn(job.input, output_schema=job.output_schema)
         # Switched off for the start (`__main__`). What was loaded by now stays: never look at it.
         gc.freeze()
         gc.enable()

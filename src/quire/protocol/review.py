@@ -127,7 +127,10 @@ def dropped_line(dropped: tuple[DroppedFinding, ...]) -> str:
     """Says how many findings are not shown, and why. Codex shows all, and has no such line."""
     outside = sum(not finding.malformed for finding in dropped)
     counts = ((outside, OUTSIDE), (len(dropped) - outside, "malformed"))
-    why = ", ".join(f"{count} {reason}" for count, reason in counts if count)
+    kinds = [(count, reason) for count, reason in counts if count]
+    why = ", ".join(f"{count} {reason}" for count, reason in kinds)
+    if len(kinds) == 1:
+        why = kinds[0][1]
     noun = "finding" if len(dropped) == 1 else "findings"
     return f"({len(dropped)} {noun} left out: {why})"
 

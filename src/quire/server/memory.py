@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from quire.core.errors import UsageError
 from quire.core.thread import Subscription
 from quire.protocol.local import (
     ThreadForkParams,
@@ -13,12 +16,18 @@ from quire.protocol.local import (
 )
 from quire.server.threads import Threads
 
+if TYPE_CHECKING:
+    from quire.protocol.review import ReviewTarget
+    from quire.server.reviews import Reviews
+
 
 class MemoryTransport:
-    """Implements `quire.client.client.Transport` over `Threads`."""
+    """Implements `quire.client.client.Transport` over `Threads`. Without `reviews` none can be
+    started."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, reviews: Reviews | None = None) -> None:
         self._threads = threads
+        self._reviews = reviews
 
     async def thread_start(self, params: ThreadStartParams) -> ThreadInfo:
         return self._threads.start(params)
@@ -31,6 +40,12 @@ class MemoryTransport:
 
     async def turn_start(self, params: TurnStartParams) -> TurnStartResponse:
         return await self._threads.start_turn(params)
+
+    async def review_start(self, thread_id: str, target: ReviewTarget) -> TurnStartResponse:
+        if self._reviews is None:
+            raise UsageError("this server does not review")
+        started = await self._reviews.start(self._threads.find(thread_id), target)
+        return TurnStartResponse(turn_id=started.turn_id)
 
     async def turn_interrupt(self, thread_id: str) -> None:
         await self._threads.interrupt(thread_id)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from quire.core.errors import ModelError, ToolError, UsageError
@@ -64,6 +65,13 @@ class ReviewDiffs(Protocol):
         ...
 
 
+class Started(Struct, frozen=True, kw_only=True):
+    """Where a review runs."""
+
+    thread_id: str
+    turn_id: str
+
+
 class Reviews:
     """Starts reviews in loaded threads."""
 
@@ -71,24 +79,31 @@ class Reviews:
         self._diffs = diffs
         self._new_id = new_id
 
-    async def start(self, loaded: Loaded, target: ReviewTarget) -> str:
-        """Start a review as a turn of the thread; its id. Raises `UsageError` while a turn runs,
-        for an empty target, and when the model cannot review."""
+    async def start(
+        self, loaded: Loaded, target: ReviewTarget, place: Callable[[], Loaded] | None = None
+    ) -> Started:
+        """Start a review of what the thread works on, as a turn of that thread, or of the one
+        that `place` gives. Raises `UsageError` while a turn runs there, for an empty target, and
+        when the model cannot review."""
         try:
             target = checked_target(target)
         except ValueError as exc:
             raise UsageError(str(exc)) from None
-        if loaded.thread.state.turn_id is not None:
+        if place is None and loaded.thread.state.turn_id is not None:
             raise UsageError("a turn is already running in this thread")
-        turn_id = self._new_id()
         reviewer = loaded.opened.reviewer(loaded.context, review_rubric())
-        review = _Review(reviewer, self._diffs, target, loaded.opened.info.warnings)
         try:
-            await loaded.thread.host(turn_id, "review", loaded.context.context_window, review.run)
+            return await self._host(loaded if place is None else place(), reviewer, target)
         except UsageError:
             await _close(reviewer)
             raise
-        return turn_id
+
+    async def _host(self, there: Loaded, reviewer: Opened, target: ReviewTarget) -> Started:
+        turn_id = self._new_id()
+        review = _Review(reviewer, self._diffs, target, there.opened.info.warnings)
+        window = reviewer.context.context_window
+        await there.thread.host(turn_id, "review", window, review.run)
+        return Started(thread_id=there.id, turn_id=turn_id)
 
 
 class _Review:

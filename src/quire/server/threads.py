@@ -29,7 +29,9 @@ from quire.server.inputs import user_input
 class Opened(Struct, frozen=True, kw_only=True):
     """A thread that was just opened. Its turns start from `context`; `revise` gives the settings
     after changes, `sources` what a turn under given settings is told besides the conversation,
-    `reviewer` opens a thread beside it for a reviewer (see `server.reviews`). It keeps the base instructions that it began with, whatever version of Quire goes on with it."""
+    `reviewer` a thread for a reviewer, by the settings of the thread and what the reviewer is told
+    (`server.reviews`; raises `UsageError` when there is no model for it). It keeps the base
+    instructions that it began with, whatever version of Quire goes on with it."""
 
     thread: Thread
     info: ThreadInfo
