@@ -20,6 +20,8 @@ Commands:
   apply-patch  Apply a patch to files
   sandbox      Run a command in the sandbox
   doctor       Say what works on this machine and what does not
+  execpolicy   Hold a command's words against rule files
+  policy       Explain what your rules say of a command, or try changed ones
   debug        Show the prompt a model would get, or the model catalog
   rename       Give a thread a name
   archive      Put a thread aside
@@ -84,6 +86,10 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli import debug as command
         case "app-server":
             from quire.cli import app_server as command
+        case "execpolicy":
+            from quire.cli import execpolicy as command
+        case "policy":
+            from quire.cli import policy as command
         case "login":
             from quire.cli import login as command
         case "logout":

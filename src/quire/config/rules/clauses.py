@@ -32,7 +32,8 @@ def check_types(call: Call) -> None:
     """Raises `ValueError` in Starlark's words when an argument has another type."""
     for name, given in call.types.items():
         expected = _EXPECTED.get(name, "string")
-        if given == expected or (name == "justification" and given == "NoneType"):
+        # `False` stands for a justification that was not given; `None` is no string either.
+        if given == expected or (call.values[name] is False and name == "justification"):
             continue
         shown = "str" if expected == "string" else expected
         raise ValueError(
@@ -176,13 +177,16 @@ def _example(example: object) -> tuple[str, Words]:
         raise ValueError(
             f"invalid example: example must be a string or list of strings (got {_type(example)})"
         )
-    elements = example
-    words = tuple(word for word in elements if isinstance(word, str))
-    if not elements:
+    if not example:
         raise ValueError("invalid example: example cannot be an empty list")
-    if len(words) != len(elements):
-        raise ValueError("invalid example: example tokens must be strings")
-    return shlex.join(words), words
+    words: list[str] = []
+    for token in example:
+        if not isinstance(token, str):
+            raise ValueError(
+                f"invalid example: example tokens must be strings (got {_type(token)})"
+            )
+        words.append(token)
+    return shlex.join(words), tuple(words)
 
 
 def _list(value: object) -> list[object]:

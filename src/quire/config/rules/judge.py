@@ -96,11 +96,23 @@ def allowing_rules(policy: Policy, part: Part) -> tuple[PrefixRule, ...]:
 def judgement(findings: Findings, action: CommandAction, forced_rm: bool) -> Judgement:
     """The findings in the gate's words."""
     decision = findings.decision
+    forced_rm = forced_rm and not is_wanted_rm(findings)
     amendment: tuple[Words, ...] = ()
     if decision is None:
         amendment = amendments(findings, action.prefix_rule)
     return Judgement(
         decision=decision, reason=findings.reason, forced_rm=forced_rm, amendment=amendment
+    )
+
+
+def is_wanted_rm(findings: Findings) -> bool:
+    """Whether rules allow the line, and every forced `rm` in it as such: a rule about `find` or
+    `sudo` does not mean what those start."""
+    from quire.config.forced_rm import has_forced_rm
+
+    return findings.decision == "allow" and all(
+        base_name(part.words[0]) == "rm" or not has_forced_rm(part.text)
+        for part in findings.line.parts
     )
 
 

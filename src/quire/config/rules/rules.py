@@ -6,9 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from quire.core.errors import UsageError
 from quire.core.ports import CommandAction, Judgement
 
 if TYPE_CHECKING:
+    from quire.config.load import LoadedConfig
     from quire.config.rules.judge import Findings
     from quire.config.rules.layers import Loaded
     from quire.config.rules.policy import Policy
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 SYSTEM_FOLDER = "/etc/quire"
 _FOLDER = "rules"
 _SUFFIX = ".rules"
-_NEVER = -1.0
 
 File = tuple[str, str]
 """The path of a rule file, and its layer: `system`, `user`, `project` or `option`."""
@@ -39,6 +40,19 @@ def load_rules(
     ]
     folders.append((os.path.join(system_folder, _FOLDER), "system"))
     return Rules(home, [file for folder, kind in folders for file in files_in(folder, kind)])
+
+
+def rules_for(loaded: LoadedConfig, home: str, cwd: str) -> Rules:
+    """`load_rules` for a thread that works in `cwd` under this configuration. Never raises."""
+    from quire.config.rules.layers import trusted_folders
+
+    if loaded.trust != "trusted":
+        return load_rules(home)
+    projects: dict[str, object] = {
+        path: {"trust_level": project.trust_level}
+        for path, project in loaded.config.projects.items()
+    }
+    return load_rules(home, trusted_folders(projects, cwd, loaded.project_root))
 
 
 def files_in(folder: str, kind: str) -> list[File]:
@@ -87,6 +101,12 @@ class Rules:
         loaded = self._load()
         return loaded.policy if loaded else Policy()
 
+    def check(self) -> None:
+        """Raises `UsageError` for a broken rule file: a run that nobody watches should not begin
+        with one."""
+        if self.problems:
+            raise UsageError(self.problems[0])
+
     def judge(self, action: CommandAction) -> Judgement:
         """See `CommandRules`. Without rule files it costs no more than looking for forced rm."""
         from quire.config.forced_rm import has_forced_rm
@@ -97,6 +117,20 @@ class Rules:
         from quire.config.rules.judge import judgement
 
         return judgement(self.find(action.script), action, forced)
+
+    def with_changed(self, paths: Sequence[str]) -> Policy:
+        """The same rules with other files: each takes the place of the person's file of the same
+        name, or comes to them. Raises `UsageError` when one cannot be read."""
+        from quire.config.rules.layers import read_files
+        from quire.config.rules.source import require_file
+
+        names = {os.path.basename(path) for path in paths}
+        own = files_in(self._folder, "user")
+        kept = [file for file in own if os.path.basename(file[0]) not in names]
+        policy = read_files([*self._files, *kept]).policy
+        for path in paths:
+            policy = policy.joined(require_file(path, "option"))
+        return policy
 
     def find(self, script: str) -> Findings:
         """What the rules find in a command line, for people. Never raises."""

@@ -27,7 +27,7 @@ _MAX_SECONDS = 1.0
 _MAX_STACK = 40
 _NAME = "rules"
 _PRELUDE = """
-def prefix_rule(pattern, decision = "allow", match = [], not_match = [], justification = None):
+def prefix_rule(pattern, decision = "allow", match = [], not_match = [], justification = False):
     __call("prefix_rule", repr(call_stack(strip_frames = 1)), [
         ["pattern", type(pattern), pattern],
         ["decision", type(decision), decision],
@@ -36,7 +36,7 @@ def prefix_rule(pattern, decision = "allow", match = [], not_match = [], justifi
         ["justification", type(justification), justification],
     ])
 
-def network_rule(host, protocol, decision, justification = None):
+def network_rule(host, protocol, decision, justification = False):
     __call("network_rule", repr(call_stack(strip_frames = 1)), [
         ["host", type(host), host],
         ["protocol", type(protocol), protocol],
@@ -79,6 +79,14 @@ def read_file(path: str, kind: str = "user") -> Policy | None:
         line = data.count(b"\n", 0, error.start) + 1
         raise RuleError(Place(path, line, kind), "stream did not contain valid UTF-8") from None
     return read_text(text, path, kind)
+
+
+def require_file(path: str, kind: str = "user") -> Policy:
+    """The policy of a file that must exist. Raises `RuleError`."""
+    policy = read_file(path, kind)
+    if policy is None:
+        raise RuleError(Place(path, 0, kind), "cannot be read: No such file or directory")
+    return policy
 
 
 def read_text(text: str, path: str, kind: str = "user") -> Policy:
@@ -124,6 +132,7 @@ def _calls(text: str, path: str, kind: str) -> list[Call]:
 
     dialect = starlark.Dialect.standard()
     dialect.enable_f_strings = True
+    dialect.enable_top_level_stmt = True
     dialect.enable_load = False
     module = starlark.Module()
     module.add_callable("__call", take)
