@@ -117,6 +117,8 @@ def test_broken_files_are_passed_over(tmp_path: Path, library: Library) -> None:
     (folder / f"rollout-2026-11-20T10-00-00-{IDS.new()}.jsonl").mkdir()
     os.mkfifo(folder / f"rollout-2026-11-20T10-00-00-{IDS.new()}.jsonl")
     (folder / "notes.txt").write_text("x")
+    other = Path(library.thread(good).path).read_bytes()
+    (folder / f"rollout-2026-11-20T10-00-00-{IDS.new()}.jsonl").write_bytes(other)
     assert ids(library.list(ListQuery()).threads) == [good]
 
 
@@ -500,3 +502,30 @@ def test_each_place_in_a_thread(tmp_path: Path, library: Library) -> None:
     ]
     units = found[0].snippet.encode("utf-16-le")
     assert units[found[0].start * 2 : found[0].end * 2].decode("utf-16-le") == "one"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["codex-0.169", "codex-0.169-image"]), st.data())
+def test_damage_never_breaks_a_list(
+    tmp_path_factory: pytest.TempPathFactory, sample: str, data: st.DataObject
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    good = conversation(home, *said("a", "good", "g"))
+    content = bytearray((SAMPLES / f"{sample}.jsonl").read_bytes())
+    places = st.integers(0, len(content) - 1)
+    for place in data.draw(st.lists(places, min_size=1, max_size=20)):
+        content[place] = data.draw(st.integers(0, 255))
+    del content[data.draw(places) :]
+    first = json.loads((SAMPLES / f"{sample}.jsonl").read_text().partition("\n")[0])
+    thread_id = first["payload"]["id"]
+    folder = home / "sessions/2026/11/20"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"rollout-2026-11-20T10-16-07-{thread_id}.jsonl").write_bytes(content)
+    library = Library(str(home))
+    assert good in ids(library.list(ListQuery()).threads)
+    assert [hit.thread.id for hit in library.search("good", ListQuery()).hits] == [good]
+    for read in (library.thread, library.turn_records, library.records):
+        try:
+            read(thread_id)
+        except RolloutError as exc:
+            assert "\n" not in str(exc)

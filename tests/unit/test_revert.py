@@ -168,6 +168,36 @@ def test_a_reverted_turn_cannot_be_forked_from(tmp_path: Path) -> None:
         assert shown(folded(copy.records))[:-1] == shown(folded(left))[:-1]
 
 
+def test_a_thread_of_codex_keeps_its_base_instructions(tmp_path: Path) -> None:
+    thread_id = "01a1f874-cfed-77b3-bd86-3ac47aebb23e"
+    folder = tmp_path / "sessions/2026/11/20"
+    folder.mkdir(parents=True)
+    shutil.copy(
+        SAMPLES / "codex-0.169.jsonl", folder / f"rollout-2026-11-20T10-16-07-{thread_id}.jsonl"
+    )
+    store = RolloutStore(str(tmp_path))
+    file, before = store.resume(thread_id)
+    turns = [record.turn_id for record in before.records if isinstance(record, TurnStarted)]
+    file.append_many(turn(7))
+    file.append(TurnsReverted("turn-7", 1))
+    file.close()
+    again = store.load(file.path)
+    assert again.warnings == before.warnings
+    assert shown(folded(again.records)) == shown(folded(before.records))
+    file, _ = store.resume(thread_id)
+    file.append(TurnsReverted(turns[0], len(turns)))
+    file.close()
+    state = folded(store.load(file.path).records)
+    (base,) = state.prompt
+    assert json.loads(bytes(base))["content"][0]["text"] == "Base instructions."
+    assert dict(state.fragments) == {"base": "Base instructions."}
+    file, thread = store.resume(thread_id)
+    file.append_many(turn(8))
+    file.close()
+    assert len(folded(store.load(file.path).records).prompt) == 1 + len(folded(turn(8)).prompt)
+    assert thread.next_ordinal > before.next_ordinal
+
+
 # --- what Codex itself writes: a new file for each revert ----------------------------------
 
 

@@ -19,6 +19,7 @@ from quire.protocol.revert import surviving
 from quire.protocol.thread import UserMessageItem
 from quire.rollout.decode import HistoryBase, Line, parse, record_of
 from quire.rollout.history import Find
+from quire.rollout.paths import thread_id_of
 from quire.rollout.scan import open_log
 from quire.rollout.turns import events_of
 
@@ -180,6 +181,8 @@ def _read_head(path: str) -> Head:
     if line.type != "session_meta":
         raise msgspec.ValidationError("no session_meta line")
     meta = msgspec.json.decode(line.payload, type=_Meta)
+    if meta.id != thread_id_of(os.path.basename(path)):
+        raise msgspec.ValidationError("the file of another thread")
     preview, ordinal = _first_message(lines)
     source, kind = source_of(meta.source)
     return Head(

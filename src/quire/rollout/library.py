@@ -50,8 +50,8 @@ from quire.rollout.turns import newest_turn_records, turn_records
 
 
 class Library:
-    """The threads below `home`. `now` gives seconds since the epoch. Not for use by several
-    threads of this process at once; several processes may use one home."""
+    """The threads below `home`. `now` gives seconds since the epoch. Several
+    processes may use one home, and several threads of this process may read at once."""
 
     def __init__(self, home: str, now: Callable[[], float] = time.time) -> None:
         self.home = home
