@@ -38,7 +38,7 @@ def choose_model(config: Config, env: Mapping[str, str], home: str) -> ModelChoi
         tool_output_token_limit=config.tool_output_token_limit,
     )
     if config.model == OFFLINE:
-        return _offline_choice()
+        return offline_choice()
     provider_id = config.model_provider or "openai"
     settings = config.model_providers.get(provider_id)
     if settings is not None:
@@ -54,7 +54,7 @@ def choose_model(config: Config, env: Mapping[str, str], home: str) -> ModelChoi
     if key is None and provider.requires_openai_auth:
         named = config.model or config.model_provider or config.openai_base_url
         if named is None and "OPENAI_BASE_URL" not in env:
-            return _offline_choice()
+            return offline_choice()
         raise UsageError(
             f"no API key for {provider.label}: set {KEY_VARIABLES[0]} (or {KEY_VARIABLES[2]}), run "
             "`quire login --with-api-key`, or use the embedded model with `-m offline`"
@@ -64,7 +64,8 @@ def choose_model(config: Config, env: Mapping[str, str], home: str) -> ModelChoi
     return ModelChoice(info, provider, key, ca_certificate)
 
 
-def _offline_choice() -> ModelChoice:
+def offline_choice() -> ModelChoice:
+    """The embedded model."""
     info = ModelInfo(slug=OFFLINE, display_name="Offline repair search")
     return ModelChoice(info, None, None)
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from quire import __version__
 from quire.app import App
 from quire.app.calls import command_actions, compose
+from quire.app.choice import choose_model, offline_choice
+from quire.app.setup import Setup
+from quire.config.errors import ConfigError
+from quire.config.load import ConfigSources, empty_config, load
+from quire.core.errors import UsageError
 from quire.protocol.rpc.method import Notification
-from quire.protocol.rpc.version import PROTOCOL_VERSION
+from quire.protocol.rpc.server import CONFIG_WARNING, ConfigWarningNotification
 from quire.server.approver import ClientApprover
 from quire.server.channel import Channel
-from quire.server.connection import Connection, Greeter, system_name
+from quire.server.connection import Connection
 from quire.server.events import Translator
+from quire.server.greeting import Greeter
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.threads import Threads
@@ -26,22 +32,19 @@ from quire.server.transport.listen import Address, listen
 class AppServer:
     """Serves any number of clients over the same threads."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, warnings: tuple[str, ...] = ()) -> None:
+        """`warnings` are told to every client that connects."""
         self._app = app
+        self._warnings = warnings
         approver = ClientApprover(self._find, command_actions)
         self.hubs = Hubs(Threads(app.opener(approver)), self._translator)
         self._clients: set[Connection] = set()
         self._routes = compose(app, self.hubs, self._tell)
-        self._greeter = Greeter(
-            protocol_version=PROTOCOL_VERSION,
-            system=system_name(),
-            program=f"quire/{__version__}",
-            home=app.setup.home,
-        )
+        self._greeter = Greeter(program=f"quire/{__version__}", home=app.setup.home)
 
     async def serve(self, channel: Channel) -> None:
         """Serve one client until it is gone. Its threads stay loaded."""
-        connection = Connection(channel, self._routes, self._greeter)
+        connection = Connection(channel, self._routes, self._greeter, self._welcome)
         self._clients.add(connection)
         try:
             await connection.serve()
@@ -52,6 +55,10 @@ class AppServer:
         """End all turns and commands, close all logs."""
         await self.hubs.aclose()
         await self._app.aclose()
+
+    def _welcome(self, client: Connection) -> None:
+        for text in self._warnings:
+            client.notify(CONFIG_WARNING, ConfigWarningNotification(summary=text))
 
     def _tell(self, kind: Notification, params: Struct) -> None:
         for client in self._clients:
@@ -68,15 +75,46 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
+class ServerPlace(Struct, frozen=True, kw_only=True):
+    """Where a server runs: `sources` say where its configuration is; `source` is what the logs of
+    its threads call it."""
+
+    env: Mapping[str, str]
+    sources: ConfigSources
+    source: str = "vscode"
+
+
+def make_server(place: ServerPlace) -> AppServer:
+    """A server whose configuration may be broken: clients are told so, and a thread can be
+    started once it is mended (Codex 0.169)."""
+    sources = place.sources
+    warnings: tuple[str, ...] = ()
+    try:
+        loaded = load(sources)
+        warnings = loaded.warnings
+    except ConfigError as exc:
+        warnings = (f"Invalid configuration; using defaults. {exc}",)
+        loaded = empty_config(sources)
+    setup = Setup(
+        home=sources.home, cwd=sources.cwd, env=place.env, loaded=loaded, source=place.source
+    )
+    try:
+        choice = choose_model(loaded.config, place.env, sources.home)
+    except UsageError as exc:
+        warnings = (*warnings, str(exc))
+        choice = offline_choice()
+    return AppServer(App(setup, choice), warnings)
+
+
 async def run_server(
-    app: App,
+    place: ServerPlace,
     addresses: Sequence[Address],
     stop: asyncio.Event,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve at `addresses` until `stop` is set, or the client on standard input is gone. Then all
     turns and commands end. Raises `UsageError` when an address cannot be used."""
-    server = AppServer(app)
+    server = make_server(place)
     try:
         await listen(addresses, server.serve, stop, ready)
     finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from quire.cli.options import CommandLineError, Option, Parsed, help_text, parse
 
 if TYPE_CHECKING:
+    from quire.server.greeting import Early
     from quire.server.transport.addresses import Address
     from quire.server.transport.auth import AuthOptions
 
@@ -99,9 +100,22 @@ def run(argv: list[str]) -> int:
 
 def _serve(parsed: Parsed, words: list[str]) -> int:
     address = _address(parsed)
+    from quire.server.transport.addresses import Stdio
+
+    if isinstance(address, Stdio):
+        address = Stdio(_greeted())
     from quire.cli.app_server_run import serve
 
     return serve(parsed, address)
+
+
+def _greeted() -> Early:
+    """Answer the client on standard input before anything is loaded."""
+    from quire import __version__
+    from quire.cli.home import quire_home
+    from quire.server.greeting import Greeter, greet_early
+
+    return greet_early(Greeter(program=f"quire/{__version__}", home=quire_home()))
 
 
 def _daemon(parsed: Parsed, words: list[str]) -> int:
@@ -111,7 +125,7 @@ def _daemon(parsed: Parsed, words: list[str]) -> int:
 
 
 def _proxy(parsed: Parsed, words: list[str]) -> int:
-    from quire.cli.exec_run import quire_home
+    from quire.cli.home import quire_home
     from quire.server.proxy import run_proxy
     from quire.server.transport.place import default_path
 
@@ -134,7 +148,7 @@ def _out(parsed: Parsed) -> str:
 
 
 def _address(parsed: Parsed) -> Address:
-    from quire.cli.exec_run import quire_home
+    from quire.cli.home import quire_home
     from quire.core.errors import UsageError
     from quire.server.transport.addresses import BadAddress, Stdio, parse_url
 

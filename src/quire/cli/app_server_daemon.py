@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from quire.cli.exec_run import quire_home
+from quire.cli.home import quire_home
 from quire.cli.options import CommandLineError, Parsed
 from quire.core.errors import UsageError
 from quire.server.daemon import Daemon

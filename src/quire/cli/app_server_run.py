@@ -6,12 +6,12 @@ import os
 import signal
 from collections.abc import Callable
 
-from quire.app import App, Setup, choose_model
-from quire.cli.exec_run import load_config, quire_home
+from quire.cli.exec_run import config_sources
+from quire.cli.home import quire_home
 from quire.cli.options import Parsed
 from quire.models.light_asyncio import prepare
 from quire.server.daemon import Daemon
-from quire.server.transport.addresses import Address, Stdio, UnixSocket
+from quire.server.transport.addresses import Address, UnixSocket
 
 SOURCE = "vscode"
 """What Codex 0.169 writes into the logs of threads that its app-server starts."""
@@ -42,14 +42,18 @@ def _run(
     ready: Callable[[], None],
     now_and_then: Callable[[], None] | None,
 ) -> int:
-    app = _app(parsed)
-    # A library of WebSocket or of a thread's own provider may want `ssl` at any time.
-    prepare(tls=True if not isinstance(address, Stdio) else app.profile.choice.needs_tls)
+    prepare(tls=True)  # A library of WebSocket or a thread's provider may want `ssl` at any time.
     # From here on asyncio may be imported.
     import asyncio
     import gc
 
-    from quire.app.server import run_server
+    from quire.app.server import ServerPlace, run_server
+
+    place = ServerPlace(
+        env=dict(os.environ),
+        sources=config_sources(parsed, quire_home(), os.getcwd()),
+        source=parsed.one("session-source") or SOURCE,
+    )
 
     async def main() -> None:
         stop = asyncio.Event()
@@ -60,7 +64,7 @@ def _run(
         gc.freeze()
         gc.enable()
         try:
-            await run_server(app, (address,), stop, ready)
+            await run_server(place, (address,), stop, ready)
         finally:
             if chore is not None:
                 chore.cancel()
@@ -72,14 +76,6 @@ def _run(
 
     asyncio.run(main())
     return 0
-
-
-def _app(parsed: Parsed) -> App:
-    cwd, home, env = os.getcwd(), quire_home(), dict(os.environ)
-    loaded = load_config(parsed, home, cwd)
-    choice = choose_model(loaded.config, env, home)
-    source = parsed.one("session-source") or SOURCE
-    return App(Setup(home=home, cwd=cwd, env=env, loaded=loaded, source=source), choice)
 
 
 def _nothing() -> None:

@@ -55,7 +55,8 @@ def _prompt_input(argv: list[str]) -> int:
     import msgspec
 
     from quire.app import App, Setup, choose_model
-    from quire.cli.exec_run import load_config, quire_home
+    from quire.cli.exec_run import load_config
+    from quire.cli.home import quire_home
     from quire.protocol.local import InputPart, LocalImageInput, TextInput
 
     images = [os.path.abspath(name) for name in parsed.all("image")]
@@ -79,7 +80,8 @@ def _models(argv: list[str]) -> int:
         return 0
     import msgspec
 
-    from quire.cli.exec_run import load_config, quire_home
+    from quire.cli.exec_run import load_config
+    from quire.cli.home import quire_home
     from quire.models.catalog import load
 
     path = None

@@ -73,7 +73,7 @@ def check_git() -> Check:
 
 def check_home() -> Check:
     """The folder for config and sessions."""
-    from quire.cli.exec_run import quire_home
+    from quire.cli.home import quire_home
 
     home = quire_home()
     place = home
@@ -99,7 +99,7 @@ def check_sandbox() -> Check:
     """The layer in force, found by running a command in it."""
     import asyncio
 
-    from quire.cli.exec_run import quire_home
+    from quire.cli.home import quire_home
     from quire.sandbox.single import try_sandbox
 
     trial = asyncio.run(try_sandbox(quire_home()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quire.app import App, ModelChoice, Setup, choose_model
 from quire.cli.exec import working_folder
+from quire.cli.home import quire_home
 from quire.cli.options import CommandLineError, Parsed
 from quire.config.load import ConfigSources, LoadedConfig, load
 from quire.core.errors import UsageError
@@ -139,16 +140,14 @@ def _write_last_message(path: str, text: str, mode: str = "w") -> None:
         raise UsageError(f"-o: cannot write {path}: {exc.strerror}") from None
 
 
-def quire_home() -> str:
-    """`$QUIRE_HOME`, or `~/.quire`. Raises `UsageError` when it names no folder."""
-    home = os.path.abspath(os.path.expanduser(os.environ.get("QUIRE_HOME") or "~/.quire"))
-    if os.path.exists(home) and not os.path.isdir(home):
-        raise UsageError(f"QUIRE_HOME: {home} is not a folder")
-    return home
-
-
 def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
     """The configuration under these options. Raises `ConfigError`."""
+    loaded = load(config_sources(parsed, home, cwd))
+    return _with_folders(loaded, [os.path.join(cwd, name) for name in parsed.all("add-dir")])
+
+
+def config_sources(parsed: Parsed, home: str, cwd: str) -> ConfigSources:
+    """Where these options look for the configuration."""
     flags: dict[str, object] = {f"features.{name}": True for name in parsed.all("enable")}
     flags |= {f"features.{name}": False for name in parsed.all("disable")}
     if model := parsed.one("model"):
@@ -160,18 +159,15 @@ def load_config(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
     if parsed.flag("dangerously-bypass-approvals-and-sandbox"):
         flags["sandbox_mode"] = "danger-full-access"
         flags["approval_policy"] = "never"
-    loaded = load(
-        ConfigSources(
-            home=home,
-            cwd=cwd,
-            overrides=tuple(parsed.all("config")),
-            flags=flags,
-            profile=parsed.one("profile"),
-            strict=parsed.flag("strict-config"),
-            ignore_user=parsed.flag("ignore-user-config"),
-        )
+    return ConfigSources(
+        home=home,
+        cwd=cwd,
+        overrides=tuple(parsed.all("config")),
+        flags=flags,
+        profile=parsed.one("profile"),
+        strict=parsed.flag("strict-config"),
+        ignore_user=parsed.flag("ignore-user-config"),
     )
-    return _with_folders(loaded, [os.path.join(cwd, name) for name in parsed.all("add-dir")])
 
 
 def _approve_for_me(parsed: Parsed) -> dict[str, object]:

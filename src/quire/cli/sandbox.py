@@ -50,7 +50,7 @@ def run(argv: list[str]) -> int:
     )
     import asyncio
 
-    from quire.cli.exec_run import quire_home
+    from quire.cli.home import quire_home
     from quire.sandbox.single import run_command
 
     layer = parsed.one("sandbox-layer")

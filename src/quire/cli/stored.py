@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from quire.cli.exec_run import quire_home
+from quire.cli.home import quire_home
 from quire.cli.options import CommandLineError, Option, Parsed, help_text, parse
 from quire.core.errors import UsageError
 from quire.rollout.library import Library

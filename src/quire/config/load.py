@@ -116,6 +116,19 @@ def check_layer(layer: Layer) -> None:
     _convert(_current(values, origins, []), [layer])
 
 
+def empty_config(sources: ConfigSources) -> LoadedConfig:
+    """The defaults, for a process that goes on although its files cannot be used."""
+    return LoadedConfig(
+        config=Config(),
+        origins={},
+        warnings=(),
+        layers=(),
+        project_root=find_root(sources.cwd),
+        trust=None,
+        sources=sources,
+    )
+
+
 def _files(sources: ConfigSources) -> list[Layer]:
     """The layers of system, user and profile, as far as they exist."""
     user = os.path.join(sources.home, "config.toml")

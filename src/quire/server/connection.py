@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from quire.server.frames import (
     question,
     refusal,
 )
+from quire.server.greeting import Greeter
 from quire.server.outbox import Outbox
 from quire.server.routes import Routes, decode_params
 
@@ -36,35 +36,21 @@ Answered = Callable[[Raw | None], None]
 """Called with the result of a question, or with None when the client answered with an error."""
 
 
-class Greeter(Struct, frozen=True, kw_only=True):
-    """What `initialize` answers: the program's name and version, and where it keeps its files."""
-
-    protocol_version: str
-    system: str
-    program: str
-    home: str
-
-    def response(self, params: InitializeParams) -> InitializeResponse:
-        """`userAgent` is `CLIENT/PROTOCOL (SYSTEM) PROGRAM`: clients read the version of the
-        protocol out of it (row J2)."""
-        client = params.client_info
-        detail = f"({client.name}; {client.version})"
-        return InitializeResponse(
-            user_agent=f"{client.name}/{self.protocol_version} ({self.system}) "
-            f"{self.program} {detail}",
-            codex_home=self.home,
-            platform_family="unix",
-            platform_os="macos" if sys.platform == "darwin" else "linux",
-        )
-
-
 class Connection:
     """Serves one client until it is gone."""
 
-    def __init__(self, channel: Channel, routes: Routes, greeter: Greeter) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        routes: Routes,
+        greeter: Greeter,
+        welcome: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """`welcome` is called once the client was greeted."""
         self._channel = channel
         self._routes = routes
         self._greeter = greeter
+        self._welcome = welcome
         self._outbox = Outbox()
         self._calls: set[asyncio.Task[None]] = set()
         self._questions: dict[int, Answered] = {}
@@ -186,7 +172,7 @@ class Connection:
 
     async def _handle(self, method: str, params: Raw, call: Call) -> Struct:
         if method == "initialize":
-            return self._initialize(params)
+            return self._initialize(params, call)
         if self._params is None:
             raise RpcError("Not initialized")
         handler = self._routes.get(method)
@@ -195,7 +181,7 @@ class Connection:
             raise RpcError(f"Invalid request: unknown variant `{method}`, expected one of {known}")
         return await handler(params, call)
 
-    def _initialize(self, params: Raw) -> InitializeResponse:
+    def _initialize(self, params: Raw, call: Call) -> InitializeResponse:
         if self._params is not None:
             raise RpcError("Already initialized")
         given = decode_params(InitializeParams, params)
@@ -203,6 +189,9 @@ class Connection:
         self._params = given
         if given.capabilities is not None:
             self._silenced = frozenset(given.capabilities.opt_out_notification_methods or ())
+        welcome = self._welcome
+        if welcome is not None:
+            call.after_reply(lambda: welcome(self))
         return response
 
 
@@ -236,16 +225,3 @@ class Call:
         for callback in self._after:
             callback()
         self._after.clear()
-
-
-def system_name() -> str:
-    """The system as the peer's user agent has it: `Debian 12; x86_64`."""
-    import platform
-
-    machine = os.uname()
-    try:
-        release = platform.freedesktop_os_release()
-        name = f"{release.get('ID', 'linux').capitalize()} {release.get('VERSION_ID', '')}"
-    except OSError:
-        name = f"{machine.sysname} {machine.release}"
-    return f"{name.strip()}; {machine.machine}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from quire.core.errors import UsageError
+from quire.server.greeting import Early
 from quire.server.transport.place import default_path
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ class BadAddress(UsageError):
 
 
 class Stdio(Struct, frozen=True):
-    """The process that started us; when it is gone, so is the server."""
+    """The process that started us; when it is gone, so is the server. `early` is what was read
+    of it and answered by now."""
+
+    early: Early = Early()
 
 
 class UnixSocket(Struct, frozen=True):

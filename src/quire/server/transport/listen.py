@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from quire.core.errors import UsageError
 from quire.server.channel import Channel
 from quire.server.transport.addresses import Address, Stdio, UnixSocket, WebSocket
+from quire.server.transport.greeted import Greeted
 from quire.server.transport.starting import Serve
 
 GRACE_SECONDS = 5.0
@@ -32,10 +33,12 @@ async def listen(
         waits: list[asyncio.Task[object]] = [asyncio.create_task(stop.wait())]
         for address in addresses:
             match address:
-                case Stdio():
+                case Stdio(early):
                     from quire.server.transport.stdio import open_stdio
 
-                    waits.append(clients.start(open_stdio()))
+                    channel = open_stdio()
+                    channel.data_received(early.read)
+                    waits.append(clients.start(Greeted(channel) if early.greeted else channel))
                 case UnixSocket():
                     await _open_unix(address, clients, opened)
                 case WebSocket():
