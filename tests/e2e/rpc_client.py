@@ -1,0 +1,59 @@
+"""A client of the app-server that speaks JSONL over its unix socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any, Self
+
+from quire.server.transport.place import connectable
+
+
+class RpcClient:
+    """Calls one after the other; what else comes meanwhile is kept in `notifications`."""
+
+    def __init__(self, path: str, seconds: float = 30.0) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(seconds)
+        self._socket.connect(connectable(path))
+        self._lines = self._socket.makefile("rb")
+        self._id = 0
+        self.notifications: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        info = {"name": "test", "title": None, "version": "1"}
+        self.call("initialize", {"clientInfo": info, "capabilities": {"experimentalApi": True}})
+        self._send({"method": "initialized"})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self._socket.close()
+
+    def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The result; an error fails."""
+        self._id += 1
+        self._send({"id": self._id, "method": method, "params": params})
+        while True:
+            message = self._receive()
+            if message.get("id") == self._id and "method" not in message:
+                assert "error" not in message, message
+                return message["result"]
+            self.notifications.append(message)
+
+    def wait_for(self, method: str) -> dict[str, Any]:
+        """The parameters of the next notification of this kind, which is taken away."""
+        while True:
+            for number, message in enumerate(self.notifications):
+                if message.get("method") == method:
+                    del self.notifications[number]
+                    return message["params"]
+            self.notifications.append(self._receive())
+
+    def _send(self, message: dict[str, Any]) -> None:
+        self._socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def _receive(self) -> dict[str, Any]:
+        line = self._lines.readline()
+        assert line, "the server is gone"
+        return json.loads(line)
