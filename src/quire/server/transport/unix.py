@@ -22,6 +22,7 @@ from quire.server.transport.starting import Started
 from quire.server.transport.streams import FrameChannel, LineChannel
 
 _BACKLOG = 128
+_HTTP = b"GET "
 
 
 class UnixListener:
@@ -68,7 +69,7 @@ class UnixListener:
 
 
 class _Greeting(asyncio.Protocol):
-    """Waits for a client's first byte: an HTTP request begins with a letter, JSON does not."""
+    """Waits for a client's first bytes, which tell how it speaks."""
 
     def __init__(self, started: Started) -> None:
         self._started = started
@@ -92,7 +93,7 @@ class _Greeting(asyncio.Protocol):
         channel.data_received(data)
 
     def _channel(self, data: bytes) -> FrameChannel:
-        if data[:1].isalpha():
+        if data.startswith(_HTTP) or _HTTP.startswith(data):
             from quire.server.transport.websocket import Door, WebSocketChannel
 
             return WebSocketChannel(Door(origins=True), self._started)
