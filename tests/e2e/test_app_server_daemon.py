@@ -219,6 +219,7 @@ USES = [
     (("nonsense",), 2, "there is no `quire app-server nonsense`"),
     (("daemon", "nonsense"), 2, "there is no `quire app-server daemon nonsense`"),
     (("proxy", "--listen", "off"), 2, "'--listen' does not go with `quire app-server proxy`"),
+    (("generate-ts",), 2, "a folder is required: --out DIR"),
     (("daemon", "start", "more"), 2, "unexpected argument 'more' found"),
 ]
 
@@ -230,6 +231,14 @@ def test_wrong_words_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         assert said.startswith("error: ")
         assert said.count("\n") == 1
         assert message in said
+
+
+def test_the_protocol_is_written_out(tmp_path: Path) -> None:
+    assert run(["app-server", "generate-json-schema", "-o", str(tmp_path / "json")]) == 0
+    assert (tmp_path / "json" / "ClientRequest.json").is_file()
+    words = ["app-server", "generate-ts", "--experimental", "--out", str(tmp_path / "ts")]
+    assert run(words) == 0
+    assert (tmp_path / "ts" / "ClientRequest.ts").is_file()
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

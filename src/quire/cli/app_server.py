@@ -62,6 +62,7 @@ quire app-server [OPTIONS]
 Commands:
   daemon                Rule the server in the background: start, stop, restart, status, version
   proxy                 Join standard input and output to the socket of a running server
+  generate-ts           Write the protocol as TypeScript
   generate-json-schema  Write the protocol as JSON Schema"""
 
 Command = Callable[[Parsed, list[str]], int]
@@ -76,6 +77,7 @@ def run(argv: list[str]) -> int:
         "": (_serve, _SERVE, _USAGE),
         "daemon": (_daemon, _DAEMON, "quire app-server daemon [OPTIONS] COMMAND"),
         "proxy": (_proxy, _PROXY, "quire app-server proxy [OPTIONS]"),
+        "generate-ts": (_typescript, _OUT, "quire app-server generate-ts [OPTIONS] --out DIR"),
         "generate-json-schema": (
             _json_schema,
             _OUT,
@@ -137,6 +139,13 @@ def _json_schema(parsed: Parsed, words: list[str]) -> int:
     from quire.server.schema_json import write_json_schema
 
     write_json_schema(_out(parsed), parsed.flag("experimental"))
+    return 0
+
+
+def _typescript(parsed: Parsed, words: list[str]) -> int:
+    from quire.server.schema_ts import write_typescript
+
+    write_typescript(_out(parsed), parsed.flag("experimental"))
     return 0
 
 
