@@ -41,20 +41,19 @@ def test_what_is_not_allowed_falls_back_with_a_warning(tmp_path: Path) -> None:
     assert config.approval_policy == "on-request"
     assert config.approvals_reviewer == "user"
     assert config.sandbox_mode == "read-only", "no option of the command line is above it"
-    tmp_path / "requirements.toml"
     details = f"(set by {tmp_path}/requirements.toml)"
     assert found.warnings == (
         (
-            f"Configured value for `approval_policy` {_DISALLOWED} on-request. Details: invalid value "
-            f"for `approval_policy`: `never` is not in the allowed set [on-request] {details}"
+            f"Configured value for `approval_policy` {_DISALLOWED} on-request. Details: invalid "
+            f"value for `approval_policy`: `never` is not in the allowed set [on-request] {details}"
         ),
         (
             f"Configured value for `approvals_reviewer` {_DISALLOWED} user. Details: invalid value "
             f"for `approvals_reviewer`: `auto_review` is not in the allowed set [user] {details}"
         ),
         (
-            f"Configured value for `sandbox_mode` {_DISALLOWED} read-only. Details: invalid value for "
-            f"`sandbox_mode`: `danger-full-access` is not in the allowed set [read-only] {details}"
+            f"Configured value for `sandbox_mode` {_DISALLOWED} read-only. Details: invalid value "
+            f"for `sandbox_mode`: `danger-full-access` is not in the allowed set [read-only] {details}"
         ),
     )
 
