@@ -25,6 +25,7 @@ from quire.config.settings import Settings
 from quire.config.store import ConfigStore
 from quire.server.calls.config import ConfigCalls
 from quire.server.errors import RpcError
+from quire.server.routes import Routes
 from tests.unit.test_model_calls import Client
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "codex-0.169-config.json").read_text())
@@ -40,6 +41,21 @@ update_plan = { enabled = true }
 name = "X" # n
 base_url = "http://u"
 """
+
+
+def call(routes: Routes, method: str, **params: object) -> dict[str, object]:
+    """The result as JSON gives it, or the error with its data."""
+
+    async def answer() -> object:
+        try:
+            return await routes[method](Raw(msgspec.json.encode(params)), Client())
+        except RpcError as error:
+            data = {} if error.data is None else {"data": error.data}
+            return {"code": error.code, **data, "message": str(error)}
+
+    result: object = json.loads(msgspec.json.encode(asyncio.run(answer())))
+    assert isinstance(result, dict)
+    return result
 
 
 class Server:
@@ -64,18 +80,7 @@ class Server:
 
     def call(self, method: str, **params: object) -> dict[str, object]:
         """The result, or the error with its data."""
-
-        async def answer() -> object:
-            try:
-                raw = Raw(msgspec.json.encode(params))
-                return await self.routes[method](raw, Client())
-            except RpcError as error:
-                data = {} if error.data is None else {"data": error.data}
-                return {"code": error.code, **data, "message": str(error)}
-
-        result: object = json.loads(msgspec.json.encode(asyncio.run(answer())))
-        assert isinstance(result, dict)
-        return result
+        return call(self.routes, method, **params)
 
     def write(self, key: str, value: object, how: str = "replace") -> dict[str, object]:
         return self.call("config/value/write", keyPath=key, value=value, mergeStrategy=how)

@@ -53,7 +53,8 @@ def test_what_is_not_allowed_falls_back_with_a_warning(tmp_path: Path) -> None:
         ),
         (
             f"Configured value for `sandbox_mode` {_DISALLOWED} read-only. Details: invalid value "
-            f"for `sandbox_mode`: `danger-full-access` is not in the allowed set [read-only] {details}"
+            "for `sandbox_mode`: `danger-full-access` is not in the allowed set [read-only] "
+            f"{details}"
         ),
     )
 

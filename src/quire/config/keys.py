@@ -10,7 +10,7 @@ def _names(text: str) -> frozenset[str]:
 UNSUPPORTED = _names(
     """
     agents apps apps_mcp_product_sku audio auto_review browser_use
-    client_search_provider cloud compact_prompt computer_use daybreak default_permissions
+    client_search_provider cloud compact_prompt computer_use daybreak
     experimental_compact_prompt_file experimental_realtime_start_instructions
     experimental_realtime_webrtc_call_base_url experimental_realtime_ws_backend_prompt
     experimental_realtime_ws_base_url experimental_realtime_ws_model
@@ -20,7 +20,7 @@ UNSUPPORTED = _names(
     marketplaces mcp_enterprise_managed_auth mcp_oauth_callback_port mcp_oauth_callback_url
     mcp_oauth_credentials_store mcp_optional_startup_grace_ms mcp_servers memories
     model_auto_compact_token_limit model_auto_compact_token_limit_scope
-    model_post_turn_compact_threshold_percent notify orchestrator oss_provider otel permissions
+    model_post_turn_compact_threshold_percent notify orchestrator oss_provider otel
     personality plan_mode_reasoning_effort plugins profiles realtime responses_api_metadata
     skills sqlite_home thread_unload_delay_secs tool_suggest web_search
     """

@@ -27,6 +27,7 @@ from quire.config.schema import Config, TrustLevel
 from quire.config.unknown import check_keys
 
 if TYPE_CHECKING:
+    from quire.config.permissions import ActiveProfile
     from quire.config.requirements import Requirements
 
 SYSTEM_FILE = "/etc/quire/config.toml"
@@ -55,7 +56,7 @@ class LoadedConfig(Struct, frozen=True, kw_only=True):
     lowest first. `project_root` is the nearest folder with a root marker; `trust` is what you
     decided about the project, `sources` where it was looked for.
     `requirements` is what the administrator demands: `config` keeps to it, and what is chosen
-    later has to be asked of it."""
+    later has to be asked of it. `permissions` is the permission profile in force."""
 
     config: Config
     origins: Mapping[str, Origin]
@@ -65,6 +66,7 @@ class LoadedConfig(Struct, frozen=True, kw_only=True):
     trust: TrustLevel | None
     sources: ConfigSources
     requirements: Requirements | None = None
+    permissions: ActiveProfile | None = None
 
 
 def load(sources: ConfigSources) -> LoadedConfig:
@@ -81,6 +83,12 @@ def load(sources: ConfigSources) -> LoadedConfig:
     config = _convert(_current(values, origins, warnings), layers)
     requirements, unknown = read_requirements(sources)
     warnings += unknown
+    active = None
+    if config.default_permissions or config.permissions or requirements is not None:
+        from quire.config.permissions import with_permissions
+
+        config, active, changed = with_permissions(config, layers, requirements)
+        warnings += changed
     if requirements is not None:
         from quire.config.requirements import constrained
 
@@ -95,6 +103,7 @@ def load(sources: ConfigSources) -> LoadedConfig:
         trust=project.trust,
         sources=sources,
         requirements=requirements,
+        permissions=active,
     )
 
 

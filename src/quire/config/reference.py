@@ -13,7 +13,13 @@ from msgspec.structs import fields
 from quire.config.overrides import Path
 from quire.config.schema import Config
 
-_WORDS: dict[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_WORDS: dict[object, str] = {
+    object: "value",
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+}
 
 
 class Key(Struct, frozen=True):

@@ -25,6 +25,7 @@ Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(ge=0)]
 Name = Annotated[str, Meta(min_length=1)]
 Inherit = Literal["all", "core", "none"]
+Access = Literal["read", "write", "none", "deny"]
 TrustLevel = Literal["trusted", "untrusted"]
 
 
@@ -114,6 +115,22 @@ class Tools(Struct, frozen=True, kw_only=True):
     """Offer the tool that shows an image file to the model."""
 
 
+class PermissionProfile(Struct, frozen=True, kw_only=True):
+    """`[permissions.NAME]`: sandbox settings under a name; choose it with `default_permissions`."""
+
+    description: str | None = None
+    """What it is for, shown where it can be chosen."""
+    extends: Name | None = None
+    """`:read-only`, `:workspace`, or another profile: what it does not say holds here too."""
+    workspace_roots: dict[str, bool] = {}
+    """Folders that count as part of the workspace."""
+    filesystem: dict[str, Access | dict[str, Access]] = {}
+    """`:root`, `:workspace_roots`, `:slash_tmp`, `:tmpdir` or an absolute path, and what commands
+    may do there."""
+    network: dict[str, object] = {}
+    """`enabled`: whether commands may use the network."""
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """The keys at the top of `config.toml`."""
 
@@ -153,6 +170,10 @@ class Config(Struct, frozen=True, kw_only=True):
     """Who answers what is asked: you, or an automatic reviewer (`auto_review`)."""
     review_model: str | None = None
     """Model for code reviews, if not that of the thread."""
+    default_permissions: Name | None = None
+    """Permission profile to use instead of `sandbox_mode`: `:read-only`, `:workspace`,
+    `:danger-full-access`, or one of `permissions`."""
+    permissions: dict[str, PermissionProfile] = {}
     shell_environment_policy: ShellEnvironmentPolicy = ShellEnvironmentPolicy()
     allow_login_shell: bool = True
     """Run commands as your login shell would; otherwise your profile files have no effect."""
@@ -190,5 +211,9 @@ TABLES: dict[type[Struct], dict[str, type[Struct]]] = {
 }
 """Fields that are tables, so that looking for unknown keys needs no introspection at start."""
 
-MAPS: dict[str, type[Struct]] = {"model_providers": ModelProvider, "projects": Project}
+MAPS: dict[str, type[Struct]] = {
+    "model_providers": ModelProvider,
+    "permissions": PermissionProfile,
+    "projects": Project,
+}
 """Top-level fields that map names to tables."""

@@ -14,10 +14,9 @@ from quire.protocol.rpc.models import (
     ModelProviderListResponse,
 )
 from quire.server.calls.answered import usage_errors_answered
+from quire.server.calls.pages import page
 from quire.server.errors import InvalidRequest
 from quire.server.routes import Caller, Routes, route
-
-_LARGEST = 2**32 - 1
 
 
 class ModelCatalog(Protocol):
@@ -59,10 +58,8 @@ class ModelCalls:
         with usage_errors_answered():
             models = self._catalog.models()
         shown = [model for model in models if params.include_hidden or not model.hidden]
-        start, limit = _start(params.cursor, len(shown)), _limit(params.limit, len(shown))
-        end = start + limit
-        cursor = str(end) if end < len(shown) else None
-        return ModelListResponse(data=tuple(shown[start:end]), next_cursor=cursor)
+        data, cursor = page(shown, params.cursor, params.limit, "models")
+        return ModelListResponse(data=data, next_cursor=cursor)
 
     async def list_providers(self, params: Empty, caller: Caller) -> ModelProviderListResponse:
         return self._listed()
@@ -83,21 +80,3 @@ class ModelCalls:
                 f"This chat uses model provider \u201c{name}\u201d, which is no longer "
                 "configured. Restore this provider\u2019s configuration to continue."
             )
-
-
-def _start(cursor: str | None, total: int) -> int:
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
-        raise InvalidRequest(f"invalid cursor: {cursor}")
-    if int(cursor) > total:
-        raise InvalidRequest(f"cursor {int(cursor)} exceeds total models {total}")
-    return int(cursor)
-
-
-def _limit(limit: int | None, total: int) -> int:
-    if limit is None:
-        return total
-    if not 0 <= limit <= _LARGEST:
-        raise InvalidRequest(f"Invalid request: invalid value: integer `{limit}`, expected u32")
-    return max(limit, 1)
