@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from quire.core.errors import UsageError
 from quire.server.transport.addresses import Stdio, WebSocket, parse_url
 from quire.server.transport.auth import Auth, AuthOptions, make_auth
+from quire.server.transport.websocket import FRAGMENT
 from tests.unit.channels import listening
 
 UPGRADE = (
@@ -105,6 +106,16 @@ def test_messages_come_whole_and_only_as_text(capsys: pytest.CaptureFixture[str]
             await (await client.ping())
 
     asyncio.run(main())
+
+
+def test_a_long_message_goes_out_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> list[int]:
+        async with server(capsys) as port:
+            async with connect(f"ws://127.0.0.1:{port}", max_size=None) as client:
+                await client.send("x" * (2 * FRAGMENT + 1))
+                return [len(part) async for part in client.recv_streaming()]
+
+    assert asyncio.run(main()) == [FRAGMENT, FRAGMENT, 1]
 
 
 def test_both_sides_close_properly(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,8 @@ HANDSHAKE_SECONDS = 10.0
 """How long a client may take to ask for a WebSocket."""
 PING_SECONDS = 30.0
 """A quiet client is pinged, lest a proxy between takes the connection for dead."""
+FRAGMENT = 8 * 1024 * 1024
+"""Longer messages go out in parts: widespread clients take no frame above 16 MiB."""
 _PROBES = ("/readyz", "/healthz")
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -109,7 +111,10 @@ class WebSocketChannel(FrameChannel):
         if self._ws.state is not State.OPEN:
             return b""
         for frame in frames:
-            self._ws.send_text(frame)
+            if len(frame) <= FRAGMENT:
+                self._ws.send_text(frame)
+            else:
+                self._send_in_parts(frame)
         return b"".join(self._ws.data_to_send())
 
     def say_goodbye(self, transport: asyncio.Transport) -> None:
@@ -119,6 +124,12 @@ class WebSocketChannel(FrameChannel):
             self.hold_reading(False)  # The client's own closing frame is still to come.
         else:
             transport.close()
+
+    def _send_in_parts(self, frame: bytes) -> None:
+        self._ws.send_text(frame[:FRAGMENT], fin=False)
+        for start in range(FRAGMENT, len(frame), FRAGMENT):
+            part = frame[start : start + FRAGMENT]
+            self._ws.send_continuation(part, fin=start + FRAGMENT >= len(frame))
 
     # --- what the client says --------------------------------------------------------------
 
