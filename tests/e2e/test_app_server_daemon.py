@@ -140,11 +140,21 @@ def test_a_server_that_somebody_else_started_is_left_alone(place: Place) -> None
 
 
 def test_a_server_that_cannot_start_says_why(place: Place) -> None:
+    folder = place.home / "app-server-control"
+    folder.mkdir(parents=True)
+    (folder / "app-server-control.sock").write_text("")
+    done = place.run("app-server", "daemon", "start")
+    done.assert_one_line("ended at once: cannot listen at /", "no socket", "app-server.log)")
+    assert daemon(place, "status")["status"] == "notRunning"
+
+
+def test_a_faulty_configuration_ends_only_a_strict_server(place: Place) -> None:
     place.home.mkdir(parents=True, exist_ok=True)
     (place.home / "config.toml").write_text("model = [")
-    done = place.run("app-server", "daemon", "start")
-    done.assert_one_line("the app-server ended at once: ", "config.toml", "app-server.log)")
-    assert daemon(place, "status")["status"] == "notRunning"
+    place.run("app-server", "--strict-config", stdin=LINE).assert_one_line("config.toml")
+    done = place.run("app-server", stdin=LINE)
+    assert done.code == 0
+    assert json.loads(done.out.splitlines()[0])["id"] == 1
 
 
 def test_a_long_log_is_put_aside(place: Place) -> None:

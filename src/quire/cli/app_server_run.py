@@ -9,6 +9,7 @@ from collections.abc import Callable
 from quire.cli.exec_run import config_sources
 from quire.cli.home import quire_home
 from quire.cli.options import Parsed
+from quire.config.load import load
 from quire.models.light_asyncio import prepare
 from quire.server.daemon import Daemon
 from quire.server.transport.addresses import Address, UnixSocket
@@ -42,6 +43,9 @@ def _run(
     ready: Callable[[], None],
     now_and_then: Callable[[], None] | None,
 ) -> int:
+    sources = config_sources(parsed, quire_home(), os.getcwd())
+    if sources.strict:
+        load(sources)  # Without, a faulty configuration is something that clients are told of.
     prepare(tls=True)  # A library of WebSocket or a thread's provider may want `ssl` at any time.
     # From here on asyncio may be imported.
     import asyncio
@@ -49,11 +53,8 @@ def _run(
 
     from quire.app.server import ServerPlace, run_server
 
-    place = ServerPlace(
-        env=dict(os.environ),
-        sources=config_sources(parsed, quire_home(), os.getcwd()),
-        source=parsed.one("session-source") or SOURCE,
-    )
+    source = parsed.one("session-source") or SOURCE
+    place = ServerPlace(env=dict(os.environ), sources=sources, source=source)
 
     async def main() -> None:
         stop = asyncio.Event()
