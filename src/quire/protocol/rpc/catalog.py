@@ -6,6 +6,7 @@ from quire.protocol.rpc import (
     account,
     approvals,
     auto_review,
+    command,
     config,
     elicitation,
     fs,
@@ -13,6 +14,7 @@ from quire.protocol.rpc import (
     item,
     models,
     permissions,
+    process,
     review,
     server,
     skills,
@@ -37,6 +39,8 @@ METHODS: tuple[Method, ...] = (
     *config.METHODS,
     *permissions.METHODS,
     *fs.METHODS,
+    *command.METHODS,
+    *process.METHODS,
     *skills.METHODS,
     *hooks.METHODS,
 )
@@ -52,6 +56,8 @@ NOTIFICATIONS: tuple[Notification, ...] = (
     *auto_review.NOTIFICATIONS,
     *account.NOTIFICATIONS,
     *fs.NOTIFICATIONS,
+    *command.NOTIFICATIONS,
+    *process.NOTIFICATIONS,
     *skills.NOTIFICATIONS,
 )
 
