@@ -106,8 +106,9 @@ def test_a_cursor_stays_right_while_the_list_grows() -> None:
     assert page(range(9), asked("asc", newest.backwards_cursor, 9)).data == (4, 5, 6, 7, 8)
 
 
-def test_a_page_can_begin_at_an_entry() -> None:
-    assert page(range(9), asked("asc", None, 2), at=4).data == (4, 5)
+def test_a_page_can_begin_after_an_entry() -> None:
+    assert page(range(9), asked("asc", None, 2), after=4).data == (5, 6)
+    assert page(range(9), asked("desc", None, 2), after=4).data == (3, 2)
 
 
 @pytest.mark.parametrize("cursor", ["junk", "{}", "[1]", "é"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from quire.app import App
 from quire.app.choice import OFFLINE, choose_model
 from quire.config.providers import ProviderSummaries
+from quire.config.script_actions import command_actions
 from quire.config.store import ConfigStore
 from quire.models.account import AccountKeys
 from quire.models.listing import CatalogListing
-from quire.protocol.rpc.items import CommandAction
 from quire.rollout.library import Library
 from quire.server.calls.account import AccountCalls
 from quire.server.calls.fs import FsCalls
@@ -52,8 +52,3 @@ def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
         FsCalls(InotifyWatcher()),
     )
     return {name: handler for each in calls for name, handler in each.routes().items()}
-
-
-def command_actions(script: str) -> tuple[CommandAction, ...]:
-    """What a command reads, lists and searches."""
-    return ()

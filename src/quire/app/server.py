@@ -10,11 +10,12 @@ from msgspec import Struct
 
 from quire import __version__
 from quire.app import App
-from quire.app.calls import command_actions, compose
+from quire.app.calls import compose
 from quire.app.choice import choose_model, offline_choice
 from quire.app.setup import Setup
 from quire.config.errors import ConfigError
 from quire.config.load import ConfigSources, empty_config, load
+from quire.config.script_actions import command_actions
 from quire.core.errors import UsageError
 from quire.protocol.rpc.method import Notification
 from quire.protocol.rpc.server import CONFIG_WARNING, ConfigWarningNotification

@@ -58,10 +58,13 @@ class PageRequest(Struct, frozen=True, kw_only=True):
         )
 
 
-def page(entries: Sequence[_Entry], asked: PageRequest, *, at: int | None = None) -> Page[_Entry]:
-    """One page of `entries` (oldest first). `at` begins at that entry instead of at a cursor.
-    Raises `InvalidRequest` for a cursor that is not of this list."""
-    start = asked.place(at, include=True) if at is not None else _place(asked)
+def page(
+    entries: Sequence[_Entry], asked: PageRequest, *, after: int | None = None
+) -> Page[_Entry]:
+    """One page of `entries` (oldest first). `after` begins right after that entry, in the
+    direction of reading, instead of at a cursor. Raises `InvalidRequest` for a cursor that is not
+    of this list."""
+    start = asked.place(after, include=False) if after is not None else _place(asked)
     limit = min(max(asked.limit if asked.limit is not None else DEFAULT_PAGE, 1), MAX_PAGE)
     numbers = _numbers(len(entries), start, asked.direction)
     shown = numbers[:limit]

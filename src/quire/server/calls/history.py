@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from quire.protocol.items import CALL_KINDS, OUTPUT_KINDS, HistoryItem, history_item
@@ -10,12 +12,13 @@ from quire.protocol.rpc.thread_history import (
     ItemThreadItemsListAnchor,
     ThreadInjectItemsParams,
     ThreadInjectItemsResponse,
+    ThreadItemEntry,
     ThreadItemsListParams,
     ThreadItemsListResponse,
     ThreadTurnsListParams,
     ThreadTurnsListResponse,
 )
-from quire.server.errors import InvalidRequest
+from quire.server.errors import INVALID_PARAMS, InvalidRequest
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
 from quire.server.paging import PageRequest, page
@@ -60,23 +63,21 @@ class HistoryCalls:
     async def list_items(
         self, params: ThreadItemsListParams, caller: Caller
     ) -> ThreadItemsListResponse:
+        """Oldest first unless asked otherwise. An item as a cursor begins right after it."""
         entries = entries_of(self._histories.turns(params.thread_id))
         if params.turn_id is not None:
             entries = tuple(entry for entry in entries if entry.turn_id == params.turn_id)
-        at, cursor = None, params.cursor
+        after, cursor = None, params.cursor
         if isinstance(cursor, ItemThreadItemsListAnchor):
-            ids = [entry.item.id for entry in entries]
-            if cursor.item_id not in ids:
-                raise InvalidRequest(f"item not found: {cursor.item_id}")
-            at, cursor = ids.index(cursor.item_id), None
+            after, cursor = _anchor(entries, cursor.item_id, params.turn_id), None
         asked = PageRequest(
             thread_id=params.thread_id,
             kind=f"items:{params.turn_id or ''}",
-            direction=params.sort_direction or "desc",
+            direction=params.sort_direction or "asc",
             cursor=cursor,
             limit=params.limit,
         )
-        found = page(entries, asked, at=at)
+        found = page(entries, asked, after=after)
         return ThreadItemsListResponse(
             data=found.data,
             next_cursor=found.next_cursor,
@@ -100,6 +101,18 @@ class HistoryCalls:
         for item in items:
             thread.record(ItemAdded(item, "note"))
         return ThreadInjectItemsResponse()
+
+
+def _anchor(entries: Sequence[ThreadItemEntry], item_id: str, turn_id: str | None) -> int:
+    """Where an item stands. Raises `InvalidRequest` in the words of Codex 0.169."""
+    if turn_id is None:
+        raise InvalidRequest("turnId is required when cursor is an item anchor", INVALID_PARAMS)
+    for number, entry in enumerate(entries):
+        if entry.item.id == item_id:
+            return number
+    raise InvalidRequest(
+        "cursor.itemId does not identify an item in the requested history scope", INVALID_PARAMS
+    )
 
 
 def _refuse_illegal(items: list[HistoryItem]) -> None:
