@@ -291,6 +291,24 @@ def test_settings_are_read_with_their_origins(tmp_path: Path) -> None:
     assert server.call("config/read")["layers"] is None
 
 
+def test_trust_is_given_by_a_write_of_its_own(tmp_path: Path) -> None:
+    """Codex 0.169 marks a project trusted when a thread starts in it with a writable sandbox."""
+    server = Server(tmp_path, overrides=("sandbox_mode=danger-full-access",))
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / ".quire").mkdir()
+    (project / ".quire" / "config.toml").write_text('model_verbosity = "low"\n')
+
+    def verbosity() -> object:
+        config = server.call("config/read", cwd=str(project))["config"]
+        assert isinstance(config, dict)
+        return config["model_verbosity"]
+
+    assert verbosity() is None and not server.file.exists()
+    server.write(f'projects."{project}".trust_level', "trusted")
+    assert verbosity() == "low"
+
+
 # --- requirements --------------------------------------------------------------------------
 
 REQUIRED = """
