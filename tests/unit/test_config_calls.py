@@ -26,6 +26,7 @@ from quire.config.store import ConfigStore
 from quire.server.calls.config import ConfigCalls
 from quire.server.errors import RpcError
 from quire.server.routes import Routes
+from tests.protocol_schema import check_message
 from tests.unit.test_model_calls import Client
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "data" / "codex-0.169-config.json").read_text())
@@ -55,6 +56,8 @@ def call(routes: Routes, method: str, **params: object) -> dict[str, object]:
 
     result: object = json.loads(msgspec.json.encode(asyncio.run(answer())))
     assert isinstance(result, dict)
+    if "message" not in result:
+        check_message("server", {"id": 1, "result": result}, answers=method)
     return result
 
 

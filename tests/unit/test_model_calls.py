@@ -21,6 +21,7 @@ from quire.protocol.rpc.method import Notification
 from quire.server.calls.account import AccountCalls
 from quire.server.calls.models import ModelCalls
 from quire.server.errors import RpcError
+from tests.protocol_schema import check_message
 from tests.unit.rpc_caller import ScriptedCaller
 
 SECRET = "sk-a-secret-1234567"
@@ -54,7 +55,9 @@ class Client:
         self.told: list[object] = []
 
     def notify(self, kind: Notification, params: Struct) -> None:
-        self.told.append({"method": kind.name, "params": msgspec.to_builtins(params)})
+        told = {"method": kind.name, "params": msgspec.to_builtins(params)}
+        check_message("server", told)
+        self.told.append(told)
 
     def on_close(self, callback: object) -> None: ...
 
@@ -90,7 +93,9 @@ class Server:
             except RpcError as error:
                 return {"code": error.code, "message": str(error)}
             await asyncio.sleep(0)
-            return json.loads(msgspec.json.encode(result))
+            answer: object = json.loads(msgspec.json.encode(result))
+            check_message("server", {"id": 1, "result": answer}, answers=method)
+            return answer
 
         return asyncio.run(answer())
 

@@ -20,7 +20,7 @@ from quire.config.layer_views import (
     version_of,
     views,
 )
-from quire.config.layers import Layer, Origin, is_list, is_table, with_absolute_paths
+from quire.config.layers import Layer, Origin, is_list, is_table, table_at, with_absolute_paths
 from quire.config.load import LoadedConfig, check_layer, read_requirements
 from quire.config.overrides import Table
 from quire.config.requirements import shown as shown_requirements
@@ -161,6 +161,8 @@ def _effective(loaded: LoadedConfig, merged: Table) -> Table:
     typed: Table = msgspec.to_builtins(loaded.config)
     if (policy := loaded.config.approval_policy) is not None:
         typed["approval_policy"] = msgspec.to_builtins(approval_words(policy))
+    # The protocol has this one member of `tools`; the layers show all.
+    typed["tools"] = {"web_search": table_at(merged, "tools").get("web_search")}
     for key, value in typed.items():
         if key in merged or key not in shown:
             shown[key] = value
