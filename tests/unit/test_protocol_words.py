@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from quire.protocol.rpc import catalog
+from quire.protocol.rpc.experimental import FIELDS
 from quire.protocol.rpc.thread import ThreadStartResponse
 from quire.protocol.rpc.turn import TurnStartParams
+from quire.server.schema_words import words
 from tests.protocol_schema import PEER, Conversation, check_message
 
 HEARD = Path(PEER).parent / "codex_0_169_turns.jsonl"
@@ -114,3 +116,14 @@ def test_absent_members_are_told_as_null() -> None:
     fields = ThreadStartResponse.__struct_encode_fields__
     answer = next(message for side, message in heard() if message.get("id") == 2 and side == "<")
     assert set(answer["result"]) == set(fields)
+
+
+def test_members_for_experimental_clients_are_the_peers() -> None:
+    marked = json.loads(PEER.read_text("utf-8"))["experimental_members"]
+    own = words(experimental=True).definitions
+    expected: dict[str, set[str]] = {}
+    for name, members in marked.items():
+        properties = own.get(name, {}).get("properties")
+        if isinstance(properties, dict) and (ours := properties.keys() & members):
+            expected[name] = ours
+    assert {name: set(members) for name, members in FIELDS.items()} == expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
+    "CommandExecParams": ("permissionProfile",),
     "CommandExecutionRequestApprovalParams": ("additionalPermissions", "availableDecisions"),
     "GetAccountResponse": ("workspaceRouting",),
     "Thread": (
