@@ -128,3 +128,8 @@ def test_a_page_has_at_least_one_and_at_most_a_hundred_entries() -> None:
     assert len(page(range(500), asked("asc", None, 0)).data) == 1
     assert len(page(range(500), asked("asc", None, 4000)).data) == 100
     assert len(page(range(500), asked("asc", None, None)).data) == 25
+
+
+def test_a_negative_limit_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="integer `-1`, expected u32"):
+        page(range(3), asked("asc", None, -1))

@@ -63,7 +63,11 @@ def page(
 ) -> Page[_Entry]:
     """One page of `entries` (oldest first). `after` begins right after that entry, in the
     direction of reading, instead of at a cursor. Raises `InvalidRequest` for a cursor that is not
-    of this list."""
+    of this list and for a negative limit."""
+    if asked.limit is not None and asked.limit < 0:
+        raise InvalidRequest(
+            f"Invalid request: invalid value: integer `{asked.limit}`, expected u32"
+        )
     start = asked.place(after, include=False) if after is not None else _place(asked)
     limit = min(max(asked.limit if asked.limit is not None else DEFAULT_PAGE, 1), MAX_PAGE)
     numbers = _numbers(len(entries), start, asked.direction)
