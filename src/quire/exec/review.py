@@ -55,9 +55,9 @@ def _unclear(output: ReviewOutput | None) -> str | None:
     """Why nobody can say how urgent the findings are."""
     if output is None:
         return "the reviewer gave no answer"
-    if not output.overall_correctness and not output.findings:
-        return "the reviewer answered in words, not with findings"
     malformed = sum(finding.malformed for finding in output.dropped)
     if malformed:
         return f"{malformed} malformed finding{'s' if malformed > 1 else ''} cannot be judged"
+    if not (output.overall_correctness or output.findings or output.dropped):
+        return "the reviewer answered in words, not with findings"
     return None
