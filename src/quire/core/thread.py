@@ -194,6 +194,11 @@ class Thread:
                 for listener in tuple(self._listeners):
                     listener.end()
 
+    @property
+    def hosted(self) -> str | None:
+        """The kind of the turn that runs when its work is done elsewhere: `review`."""
+        return None if self._hosted is None else self._hosted.kind
+
     async def host(self, turn_id: str, kind: str, context_window: int, work: Work) -> None:
         """Run `work` as a turn of this thread, which can be interrupted and not be steered.
         Raises `UsageError` when a turn is running already."""

@@ -158,7 +158,7 @@ class Connection:
         try:
             frame = answer(request_id, await self._handle(method, params, call))
         except RpcError as exc:
-            frame = refusal(request_id, exc.code, str(exc))
+            frame = refusal(request_id, exc.code, str(exc), exc.data)
         except RolloutError as exc:
             frame = refusal(request_id, INTERNAL_ERROR, str(exc))
         except QuireError as exc:

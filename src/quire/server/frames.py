@@ -24,9 +24,10 @@ class Incoming(Struct, frozen=True):
     error: Raw | UnsetType = UNSET
 
 
-class _Error(Struct, frozen=True):
+class _Error(Struct, frozen=True, omit_defaults=True):
     code: int
     message: str
+    data: Struct | None = None
 
 
 _decoder = msgspec.json.Decoder(Incoming)
@@ -44,8 +45,8 @@ def answer(request_id: RequestId, result: Struct) -> bytes:
     return b'{"id":%b,"result":%b}' % (_encoder.encode(request_id), _encoder.encode(result))
 
 
-def refusal(request_id: RequestId, code: int, message: str) -> bytes:
-    error = _encoder.encode(_Error(code, printable(message)))
+def refusal(request_id: RequestId, code: int, message: str, data: Struct | None = None) -> bytes:
+    error = _encoder.encode(_Error(code, printable(message), data))
     return b'{"error":%b,"id":%b}' % (error, _encoder.encode(request_id))
 
 

@@ -120,6 +120,7 @@ class _Review:
         self._diffs = diffs
         self._target = target
         self._told = told
+        self._events = reviewer.thread.subscribe()
 
     async def run(self, turn: HostedTurn) -> None:
         """Implements `core.hosted.Work`. Raises `ModelError` when the reviewer failed."""
@@ -131,6 +132,7 @@ class _Review:
         finally:
             # An interrupt, too, ends the reviewer and closes what was begun.
             await _close(self._reviewer)
+            await self._show_rest(turn)
             _hand_back(turn, output)
 
     async def _review(self, turn: HostedTurn) -> ReviewOutput | None:
@@ -159,13 +161,17 @@ class _Review:
         for warning in opened.info.warnings:
             if warning not in self._told:
                 turn.publish(Warned(warning))
-        events = opened.thread.subscribe()
         await opened.thread.submit(UserTurn(turn.new_id(), words, opened.context, sources))
-        while (event := await events.next()) is not None:
+        async for event in self._events:
             if isinstance(event, TurnCompleted):
                 return _last_words(event)
             _show(turn, event)
         return ""
+
+    async def _show_rest(self, turn: HostedTurn) -> None:
+        """How what was begun ended, when the reviewer was stopped. Its thread is closed."""
+        async for event in self._events:
+            _show(turn, event)
 
 
 def _last_words(end: TurnCompleted) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quire.protocol.local import TurnStartParams as LocalTurn
+from quire.protocol.rpc.faults import ActiveTurnNotSteerable, CodexErrorDetail, TurnError
 from quire.protocol.rpc.turn import (
     TurnInterruptParams,
     TurnInterruptResponse,
@@ -49,8 +50,10 @@ class TurnCalls:
         return TurnStartResponse(turn=started_turn(started.turn_id))
 
     async def steer(self, params: TurnSteerParams, caller: Caller) -> TurnSteerResponse:
-        """Raises `InvalidRequest` when the expected turn does not run."""
+        """Raises `InvalidRequest` when the expected turn does not run, and for a review."""
         hub = self._hubs.find(params.thread_id)
+        if hub.loaded.thread.hosted == "review":
+            raise _not_steerable()
         if not params.input:
             raise InvalidRequest("input must not be empty")
         words = LocalTurn(
@@ -73,3 +76,9 @@ class TurnCalls:
             raise InvalidRequest(f"expected active turn id {params.turn_id} but found {running}")
         await self._hubs.threads.interrupt(params.thread_id)
         return TurnInterruptResponse()
+
+
+def _not_steerable() -> InvalidRequest:
+    message = "cannot steer a review turn"
+    detail = CodexErrorDetail(active_turn_not_steerable=ActiveTurnNotSteerable(turn_kind="review"))
+    return InvalidRequest(message, data=TurnError(message=message, codex_error_info=detail))
