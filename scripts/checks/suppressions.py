@@ -15,6 +15,9 @@ Fault = tuple[int, str]
 # Where everything may be caught, because the task ends there: "path::function" -> why.
 # Naming a place here is a decision that a reviewer sees.
 TASK_ROOTS: dict[str, str] = {
+    "src/quire/client/link.py::Link._asked": (
+        "runs a callback of the SDK's user; what it raises is raised again where the run is read"
+    ),
     "src/quire/models/offline/quire_repair/children.py::_run_and_exit": (
         "a forked child ends here; whatever the candidate raised is its result"
     ),
