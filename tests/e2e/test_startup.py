@@ -32,6 +32,11 @@ HEAVY = {
     "quire.models.offline",
     "quire.testing",
     "quire.rollout.resume",
+    "quire.client.connection",
+    "quire.protocol.rpc",
+    "acp",
+    "pydantic",
+    "websockets",
 }
 
 
