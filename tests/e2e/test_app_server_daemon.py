@@ -234,6 +234,15 @@ USES = [
 ]
 
 
+def test_options_may_stand_before_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for before in (("--config", "a=1"), ("--config=a=1", "-c", "b=2", "--enable", "x"), ()):
+        assert run([*before, "app-server", "--help"]) == 0
+        assert "--ws-shared-secret-file" in capsys.readouterr().out
+    for words in (("--config", "a=1"), ("-c", "a=1", "--listen", "app-server"), ("--config",)):
+        assert run(list(words)) == 2
+        assert capsys.readouterr().err.startswith("error: ")
+
+
 def test_wrong_words_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for words, code, message in USES:
         assert run(["app-server", *words]) == code, words

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,29 @@ bound = socket.socket(socket.AF_UNIX)
 bound.bind(sys.argv[1])
 bound.listen()
 """
+
+
+def asker(path: str, user: int) -> tuple[int, int]:
+    """A process that, once told so on the first descriptor, connects as another user and writes
+    what it is answered to the second. Forked, since that user may not be allowed to run Python."""
+    (waits, go), (answer, writes) = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        try:
+            os.close(go)
+            os.setuid(user)
+            os.read(waits, 1)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(10)
+                client.connect(path)
+                client.sendall(b'"hello"\n')
+                os.write(writes, client.recv(100) or b"hung up")
+        except ConnectionError:
+            os.write(writes, b"hung up")
+        finally:
+            os._exit(0)
+    for fd in (waits, writes):
+        os.close(fd)
+    return go, answer
 
 
 def test_the_default_path_is_below_the_home() -> None:
@@ -73,6 +97,27 @@ def test_a_client_that_makes_the_server_stumble_leaves_the_others_alone(
 
     asyncio.run(main())
     assert capsys.readouterr().err == "a client was dropped: ValueError: as told\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_other_users_are_not_served() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = os.path.join(folder, "s")
+
+        askers = [asker(path, user) for user in (0, 65534)]
+
+        async def main() -> list[bytes]:
+            async with listening(UnixSocket(path)):
+                os.chmod(folder, 0o755)
+                os.chmod(path, 0o666)
+                for go, _ in askers:
+                    os.close(go)
+                return [await asyncio.to_thread(os.read, answer, 100) for _, answer in askers]
+
+        assert asyncio.run(main()) == [b'"hello"\n', b"hung up"]
+        for _, answer in askers:
+            os.close(answer)
+            os.wait()
 
 
 def test_what_a_dead_server_left_is_replaced(tmp_path: Path) -> None:

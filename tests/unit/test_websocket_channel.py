@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from quire.core.errors import UsageError
 from quire.server.transport.addresses import Stdio, WebSocket, parse_url
 from quire.server.transport.auth import Auth, AuthOptions, make_auth
-from quire.server.transport.websocket import FRAGMENT
+from quire.server.transport.websocket import FRAGMENT, Door, WebSocketChannel
 from tests.unit.channels import listening
 
 UPGRADE = (
@@ -110,10 +110,12 @@ def test_messages_come_whole_and_only_as_text(capsys: pytest.CaptureFixture[str]
 
 def test_a_long_message_goes_out_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
     async def main() -> list[int]:
-        async with server(capsys) as port:
-            async with connect(f"ws://127.0.0.1:{port}", max_size=None) as client:
-                await client.send("x" * (2 * FRAGMENT + 1))
-                return [len(part) async for part in client.recv_streaming()]
+        async with (
+            server(capsys) as port,
+            connect(f"ws://127.0.0.1:{port}", max_size=None) as client,
+        ):
+            await client.send("x" * (2 * FRAGMENT + 1))
+            return [len(part) async for part in client.recv_streaming()]
 
     assert asyncio.run(main()) == [FRAGMENT, FRAGMENT, 1]
 
@@ -196,6 +198,30 @@ def test_pings_of_a_client_that_does_not_read_do_not_pile_up(
             return sent
 
     assert asyncio.run(main()) < 20_000_000
+
+
+def test_silence_is_broken_by_pings_and_ends_those_who_never_ask() -> None:
+    async def main() -> tuple[bytes, bytes]:
+        opened: list[WebSocketChannel] = []
+
+        def channel() -> WebSocketChannel:
+            return WebSocketChannel(Door(), opened.append, patience=0.1, quiet=0.02)
+
+        serving = await asyncio.get_running_loop().create_server(channel, "127.0.0.1", 0)
+        port = serving.sockets[0].getsockname()[1]
+        asking, writer = await asyncio.open_connection("127.0.0.1", port)
+        silent, silent_writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request().encode())
+        await asking.readuntil(b"\r\n\r\n")
+        try:
+            return await asking.readexactly(4), await silent.read()
+        finally:
+            for one in (writer, silent_writer):
+                one.close()
+            await opened[0].aclose()
+            serving.close()
+
+    assert asyncio.run(main()) == (b"\x89\0\x89\0", b"")
 
 
 def test_only_loopback_listens_without_a_token(tmp_path: Path) -> None:

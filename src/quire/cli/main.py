@@ -36,6 +36,7 @@ Options:
   -V, --version  Show the version
   -h, --help     Show this help, or that of a command
 """
+OPTIONS_BEFORE = ("-c", "--config", "--enable", "--disable")
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -47,7 +48,8 @@ def run(argv: list[str]) -> int:
     from quire.cli.options import CommandLineError
 
     try:
-        return _command(argv[0], argv[1:])
+        name, words = _command_first(argv)
+        return _command(name, words)
     except CommandLineError as exc:
         return _fail(str(exc), EXIT_USAGE)
     except QuireError as exc:
@@ -58,6 +60,22 @@ def run(argv: list[str]) -> int:
         # Whoever read our output is gone; what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+
+
+def _command_first(argv: list[str]) -> tuple[str, list[str]]:
+    """The command, and its words with the options that stood before it: SDKs of Codex start
+    `codex --config KEY=VALUE … app-server`. Other options have no place there."""
+    place = 0
+    while place < len(argv) - 1:
+        name, equals, _ = argv[place].partition("=")
+        if name not in OPTIONS_BEFORE:
+            break
+        place += 1 if equals else 2
+    if place >= len(argv):
+        from quire.cli.options import CommandLineError
+
+        raise CommandLineError("a command is missing; `quire help` lists them")
+    return argv[place], argv[:place] + argv[place + 1 :]
 
 
 def _command(name: str, argv: list[str]) -> int:

@@ -63,10 +63,19 @@ class Door:
 
 
 class WebSocketChannel(FrameChannel):
-    """A client that speaks WebSocket. `opened` is called when the handshake is done."""
+    """A client that speaks WebSocket. `opened` is called when the handshake is done, which may
+    take `patience` seconds; from then on it is pinged after `quiet` seconds of silence."""
 
-    def __init__(self, door: Door, opened: Callable[[WebSocketChannel], None]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        opened: Callable[[WebSocketChannel], None],
+        *,
+        patience: float = HANDSHAKE_SECONDS,
+        quiet: float = PING_SECONDS,
+    ) -> None:
         super().__init__()
+        self._patience, self._quiet = patience, quiet
         self._ws = ServerProtocol(max_size=MAX_FRAME)
         self._door = door
         self._opened = opened
@@ -77,7 +86,7 @@ class WebSocketChannel(FrameChannel):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         _notice_dead_peers(transport)
-        self._timer = self.loop.call_later(HANDSHAKE_SECONDS, self._give_up)
+        self._timer = self.loop.call_later(self._patience, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self.loop.time()
@@ -186,11 +195,11 @@ class WebSocketChannel(FrameChannel):
     def _watch(self) -> None:
         if self._ws.state is not State.OPEN:
             return
-        quiet = self.loop.time() - self._heard
-        if quiet >= PING_SECONDS and not self.stalled:
+        silence = self.loop.time() - self._heard
+        if silence >= self._quiet and not self.stalled:
             self._ws.send_ping(b"")
             self._write_pending()
-        self._set_timer(PING_SECONDS, self._watch)
+        self._set_timer(self._quiet, self._watch)
 
     def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:
