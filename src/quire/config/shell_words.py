@@ -12,7 +12,7 @@ from functools import cache
 from msgspec import Struct
 from tree_sitter import Language, Node, Parser
 
-from quire.config.programs import UNKNOWN
+from quire.config.programs import SHELLS, UNKNOWN, base_name
 
 _MAX_NODES = 200_000
 _MAX_NESTED = 8
@@ -89,9 +89,9 @@ class _Reader:
             words = self._words(node)
             self._found.append((node, words))
             if words and words[0] in ("echo", "printf"):
-                self._said.append((node.start_byte, " ".join(words[1:])))
+                self._said.append((node.start_byte, _ansi_c(" ".join(words[1:]))))
                 if words[0] == "printf":
-                    self._said.append((node.start_byte, "\n".join(words[1:])))
+                    self._said.append((node.start_byte, _ansi_c("\n".join(words[1:]))))
         elif node.type == "variable_assignment":
             self._assign(node)
         elif node.type == "heredoc_body":
@@ -99,8 +99,15 @@ class _Reader:
 
     def commands(self) -> tuple[SimpleCommand, ...]:
         """All that were found."""
-        found = [SimpleCommand(words, self._stdin(node)) for node, words in self._found]
+        found = [SimpleCommand(words, self._fed_to(node, words)) for node, words in self._found]
         return (*found, *self._more)
+
+    def _fed_to(self, node: Node, words: tuple[str, ...]) -> str:
+        stdin = self._stdin(node)
+        # What a shell reads from a filter is not what went into the filter.
+        if words and base_name(words[0]) in SHELLS and _comes_from_filter(node):
+            return f"{stdin}\n{UNKNOWN}"
+        return stdin
 
     def _assign(self, node: Node) -> None:
         name = node.child_by_field_name("name")
@@ -227,6 +234,27 @@ class _Reader:
         start = bisect_left(self._said, (node.start_byte, ""))
         end = bisect_left(self._said, (node.end_byte, ""))
         return [text for _, text in self._said[start:end]]
+
+
+def _comes_from_filter(command: Node) -> bool:
+    """Whether the stage before this one in a pipeline changes what it passes on."""
+    stage = command
+    while stage.parent is not None and stage.parent.type == "redirected_statement":
+        stage = stage.parent
+    if stage.parent is None or stage.parent.type != "pipeline":
+        return False
+    before = stage.prev_named_sibling
+    while before is not None and before.type == "command":
+        name = before.child_by_field_name("name")
+        text = "" if name is None else node_text(name)
+        if text not in _PASSING_ON:
+            return text not in _SAYING
+        before = before.prev_named_sibling
+    return False
+
+
+_PASSING_ON = ("cat", "tee")
+_SAYING = ("echo", "printf")
 
 
 def _is_all_arguments(node: Node) -> bool:

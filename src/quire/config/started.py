@@ -32,7 +32,8 @@ Words = tuple[str, ...]
 
 
 class StartedCommands:
-    """Collects commands. `found` are their words, a wrapper before what it starts; `broken` are
+    """Collects commands. `found` are their words, a wrapper before what it starts; `perhaps` are
+    words behind a wrapper that are a command if the first, which is not known, is one; `broken` are
     scripts that the grammar could not read whole; `doubts` say what else could not be followed,
     and `too_deep` is true when there was too much of it. `wanted` tells by its base name whether a
     program is looked for behind a wrapper, whose options cannot be told from what it starts."""
@@ -41,6 +42,7 @@ class StartedCommands:
         self._wanted = wanted
         self._seen: set[tuple[Words, str]] = set()
         self.found: list[Words] = []
+        self.perhaps: list[Words] = []
         self.broken: list[str] = []
         self.doubts: list[str] = []
         self.too_deep = False
@@ -84,7 +86,8 @@ class StartedCommands:
         elif name == "git" or name.startswith("git-"):
             self._git(name, arguments, depth)
         elif name in WRAPPERS:
-            self._wrapper(_with_fed(name, arguments, stdin), depth)
+            fed = _fed(name, stdin)
+            self._wrapper((*_unmarked(name, arguments), *fed), depth, len(arguments))
         elif name in RUNNERS:
             self._wrapper(_behind_run_word(name, arguments), depth)
 
@@ -112,8 +115,9 @@ class StartedCommands:
         if stdin:
             self.read(stdin, depth + 1)
 
-    def _wrapper(self, arguments: Words, depth: int) -> None:
-        """Options of wrappers may take values: each word may be where the command begins."""
+    def _wrapper(self, arguments: Words, depth: int, given: int | None = None) -> None:
+        """Options of wrappers may take values: each word may be where the command begins, but not
+        an unknown one behind those that are `given`."""
         candidates = 0
         for index, word in enumerate(arguments):
             base = base_name(word)
@@ -124,7 +128,8 @@ class StartedCommands:
                     return
                 self.words(arguments[index:], depth + 1)
             elif word == UNKNOWN:
-                self.found.append(arguments[index:])
+                if index < (len(arguments) if given is None else given):
+                    self._unknown(arguments[index:])
             elif any(character.isspace() for character in word):
                 self.read(_without_option(word), depth + 1)  # env -S, script -c, watch 'x y'
 
@@ -158,6 +163,13 @@ class StartedCommands:
         elif value:
             self.words(("git", *value.split(), *rest), depth + 1)
 
+    def _unknown(self, words: Words) -> None:
+        """A word behind a wrapper that may be a program, or an option's value."""
+        if all(word.startswith("-") for word in words[1:]):
+            self.found.append(words)
+        else:
+            self.perhaps.append(words)
+
     def _stop(self, why: str) -> None:
         self.too_deep = True
         self._doubt(why)
@@ -167,20 +179,22 @@ class StartedCommands:
             self.doubts.append(why)
 
 
-def _with_fed(name: str, arguments: Words, stdin: str) -> Words:
-    """What `xargs` and `parallel` start, with the words that they are fed."""
+def _fed(name: str, stdin: str) -> Words:
+    """The words that `xargs` and `parallel` add to what they start."""
+    return (tuple(stdin.split()) or (UNKNOWN,)) if name in ("xargs", "parallel") else ()
+
+
+def _unmarked(name: str, arguments: Words) -> Words:
+    """The same words with what `xargs -I` replaces as unknown."""
     if name not in ("xargs", "parallel"):
         return arguments
-    fed = tuple(stdin.split()) or (UNKNOWN,)
     markers = {"{}"}
     for index, word in enumerate(arguments):
         if word in ("-I", "--replace", "-i"):
             markers.update(arguments[index + 1 : index + 2])
         elif word.startswith("-I"):
             markers.add(word[2:])
-    if not any(marker in arguments[1:] for marker in markers):
-        return (*arguments, *fed)
-    return tuple(UNKNOWN if word in markers else word for word in arguments) + fed
+    return tuple(UNKNOWN if word in markers else word for word in arguments)
 
 
 def _behind_run_word(name: str, arguments: Words) -> Words:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from quire.config.programs import UNKNOWN, base_name
-from quire.config.rules.line import Line, Part, odd_character, read_line
+from quire.config.rules.line import TOO_MUCH, Line, Part, odd_character, read_line
 from quire.config.rules.lookalikes import as_it_looks
 from quire.config.rules.policy import (
     CERTAINLY,
@@ -138,16 +138,17 @@ def _restrictions(
     """The rules that ask or forbid and are met somewhere in the line, and what is in doubt."""
     from quire.config.started import StartedCommands
 
+    if TOO_MUCH in line.opaque:
+        return (), (TOO_MUCH,)
     rules = [rule for rule in policy.prefix_rules if rule.decision != "allow"]
     heads = {base_name(head).casefold() for rule in rules for head in rule.pattern[0]}
     started = StartedCommands(
         wanted=lambda name: as_it_looks((name.casefold(),))[:1][0] in heads if name else False
     )
-    if line.opaque or any(part.text != " ".join(part.words) for part in line.parts):
+    if line.opaque or len(line.parts) != 1:
         started.read(script)
     else:  # Plain words need no grammar.
-        for part in line.parts:
-            started.words(part.words)
+        started.words(line.parts[0].words)
     met: list[Met] = []
     doubts = list(started.doubts)
     if started.broken:
@@ -157,9 +158,12 @@ def _restrictions(
     for words in started.found:
         if words[0] == UNKNOWN:
             doubts.append("a program whose name is only known when the line runs")
+            continue
         met += _met(rules, words)
         if (seen := as_it_looks(words)) != words:
             met += _met(rules, seen)
+    for words in started.perhaps:
+        met += _met([rule for rule in rules if len(rule.pattern) > 1], words)
     return tuple(dict.fromkeys(met)), tuple(dict.fromkeys(doubts))
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _MAX_LINE = 131_072
-_MAX_NODES = 20_000
+_MAX_PARTS = 1000
+TOO_MUCH = "too much text"
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,")
 _BARE = _LETTERS | frozenset("=~^#")
 _KEYWORDS = frozenset(
@@ -94,7 +95,7 @@ def read_line(script: str) -> Line:
         if found and found[0] not in _KEYWORDS and found[0] not in _DECLARATIONS:
             return Line((Part(found, script.strip(" ")),))
     if len(script) > _MAX_LINE:
-        return Line((), ("too much text",))
+        return Line((), (TOO_MUCH,))
     if odd := odd_character(script):
         return Line((), (odd,))
     return _Reader().read(script)
@@ -129,8 +130,8 @@ class _Reader:
         if root.has_error:
             self._opaque.append(_NAMES["ERROR"])
         for count, node in enumerate(self._commands(root)):
-            if count > _MAX_NODES:
-                self._opaque.append("too much text")
+            if count >= _MAX_PARTS:
+                self._opaque.append(TOO_MUCH)
                 break
             self._take(node)
         if not self._parts and not self._opaque:

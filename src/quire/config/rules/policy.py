@@ -153,9 +153,11 @@ def _step(
         if word == UNKNOWN:  # It may be several words, or none.
             _raise(after, index, POSSIBLY)
             _raise(here, index + 1, POSSIBLY)
-        if word.startswith("-"):
+        if values is not None and word in values:
+            _raise(here, index + 2, sure)
+        elif word.startswith(("-", "+")):
             _raise(here, index + 1, sure)
-            if "=" not in word if values is None else word in values:
+            if values is None and "=" not in word:
                 _raise(here, index + 2, sure)
     return after
 
