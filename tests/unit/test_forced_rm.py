@@ -119,6 +119,8 @@ FORCED = [
     "find . -exec find {} -exec rm -f x \\; \\;",
     "$($($($($(rm -f x)))))",
     "(((rm -f x)))",
+    "echo \\\\\nrm -f x",
+    "echo # \\\nrm -f x",
 ]
 FREE = [
     "rm x",

@@ -44,10 +44,19 @@ def syntax_tree(script: str) -> Node:
     return _parser().parse(script.encode("utf-8", "replace")).root_node
 
 
+def joined_lines(script: str) -> str:
+    """The script without the line ends that a backslash takes back (outside of quotes and
+    comments, which the caller knows about)."""
+    if "\\\n" not in script:
+        return script
+    pieces = [piece.replace("\\\n", "") for piece in script.split("\\\\")]
+    return "\\\\".join(pieces)
+
+
 def parse_script(script: str, arguments: tuple[str, ...] = ()) -> Script:
     """Read a script, whose own arguments are `arguments`, from `$0` on. Never raises: what cannot
     be read makes it `broken`."""
-    source = script.replace("\\\n", "").encode("utf-8", "replace")
+    source = joined_lines(script).encode("utf-8", "replace")
     root = _parser().parse(source).root_node
     reader = _Reader(arguments)
     for count, node in enumerate(_nodes(root)):

@@ -54,11 +54,15 @@ class StartedCommands:
             return
         from quire.config.shell_words import parse_script
 
-        parsed = parse_script(script, arguments)
-        if parsed.broken:
-            self.broken.append(script)
-        for command in parsed.commands:
-            self.words(command.words, depth, command.stdin)
+        readings = [script]
+        if "#" in script and "\\\n" in script:  # In a comment, a backslash joins no lines.
+            readings.append(script.replace("\\\n", "\n"))
+        for reading in readings:
+            parsed = parse_script(reading, arguments)
+            if parsed.broken and reading is script:
+                self.broken.append(script)
+            for command in parsed.commands:
+                self.words(command.words, depth, command.stdin)
 
     def words(self, words: Words, depth: int = 0, stdin: str = "") -> None:
         """Take one command in, its words without quoting."""

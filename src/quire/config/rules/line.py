@@ -20,7 +20,7 @@ _MAX_LINE = 131_072
 _MAX_PARTS = 1000
 TOO_MUCH = "too much text"
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@%+,")
-_BARE = _LETTERS | frozenset("=~^#")
+_BARE = _LETTERS | frozenset("=^#")
 _KEYWORDS = frozenset(
     (
         *("if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case"),
@@ -118,15 +118,18 @@ class _Reader:
     def __init__(self) -> None:
         self._parts: list[Part] = []
         self._opaque: list[str] = []
+        self._source = b""
 
     def read(self, script: str) -> Line:
-        from quire.config.shell_words import syntax_tree
+        from quire.config.shell_words import joined_lines, syntax_tree
 
         if "\\\n" in script:
             if "'" in script or '"' in script or "#" in script:
                 self._opaque.append("a line that goes on within quotes")
-            script = script.replace("\\\n", "")
+            script = joined_lines(script)
         root = syntax_tree(script)
+        self._source = script.encode("utf-8", "replace")
+        self._check_gap(0, root.start_byte)
         if root.has_error:
             self._opaque.append(_NAMES["ERROR"])
         for count, node in enumerate(self._commands(root)):
@@ -146,13 +149,30 @@ class _Reader:
             if node.type == "command":
                 yield node
             elif node.type in _HOLDERS or node.type == "negated_command":
+                self._check_gaps(node)
                 waiting.extend(reversed(node.children))
             elif node.type == "redirected_statement":
                 waiting.extend(reversed(self._without_redirects(node)))
             elif node.type not in _JOINTS:
                 self._opaque.append(_NAMES.get(node.type, "more than words"))
 
+    def _check_gaps(self, node: Node) -> None:
+        """The grammar passes over what it takes for space; the shell may not."""
+        at = node.start_byte
+        for child in node.children:
+            self._check_gap(at, child.start_byte)
+            at = child.end_byte
+        self._check_gap(at, node.end_byte)
+        first = self._source[node.start_byte + 1 : node.start_byte + 2]
+        if node.type == "compound_statement" and not first.isspace():
+            self._opaque.append("braces")
+
+    def _check_gap(self, start: int, end: int) -> None:
+        if self._source[start:end].strip(b" \t\n"):
+            self._opaque.append(_NAMES["ERROR"])
+
     def _without_redirects(self, statement: Node) -> list[Node]:
+        self._check_gaps(statement)
         kept: list[Node] = []
         for child in statement.children:
             if child.type == "file_redirect":
@@ -175,15 +195,20 @@ class _Reader:
     def _take(self, node: Node) -> None:
         from quire.config.shell_words import node_text
 
+        self._check_gaps(node)
         words: list[str] = []
+        end = -1
         try:
             for child in node.children:
                 if child.type == "variable_assignment":
                     _check_assignment(child)
                 elif child.type == "file_redirect":
                     self._redirect(child)
+                elif child.start_byte == end:
+                    raise _Opaque(_NAMES["ERROR"])
                 else:
                     words.append(_word(child))
+                    end = child.end_byte
         except _Opaque as found:
             self._opaque.append(str(found))
             self._parts.append(Part((), node_text(node)))
@@ -241,6 +266,8 @@ def _check_bare(text: str) -> None:
             escaped = True
         elif character in "*?[]":
             raise _Opaque("a pattern for file names")
+        elif character == "~":
+            raise _Opaque("a home folder")
         elif character in "{}":
             raise _Opaque("braces")
         elif character.isascii() and (character not in _BARE or (not index and character in "=#")):
