@@ -1,4 +1,4 @@
-"""What counts as plain is what a real shell makes of it: no other command, no other word, no file."""
+"""A plain line is what a real shell makes of it: no other command, no other word, no file."""
 
 from __future__ import annotations
 
