@@ -56,7 +56,7 @@ def _binary(data: bytes) -> bytes:
 
 
 def _literal(data: bytes) -> bytes:
-    packed = zlib.compress(data)
+    packed = zlib.compress(data, 1)
     lines = [b"literal %d\n" % len(data)]
     for start in range(0, len(packed), _LINE_BYTES):
         part = packed[start : start + _LINE_BYTES]
