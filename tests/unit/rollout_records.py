@@ -93,6 +93,7 @@ contexts = st.builds(
         network_access=st.booleans(),
         exclude_tmpdir_env_var=st.booleans(),
         exclude_slash_tmp=st.booleans(),
+        denied_reads=st.lists(paths, max_size=2).map(tuple),
     ),
     approval_policy=st.sampled_from(["never", "on-request"])
     | st.builds(

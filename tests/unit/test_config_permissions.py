@@ -91,8 +91,11 @@ def test_mistakes_have_the_words_of_codex(tmp_path: Path, case: list[str]) -> No
     [
         ("", "`:root` other than"),
         ('":root" = "write"', "`:root` other than"),
-        ('":root" = "read"\n"/secret" = "none"', '`/secret` = "none"'),
-        ('":root" = "read"\n"/secret" = "deny"', '`/secret` = "deny"'),
+        ('":root" = "read"\n":tmpdir" = "none"', '`:tmpdir` = "none"'),
+        (
+            '":root" = "read"\n"/secret" = "deny"\n"/secret/a" = "read"',
+            '`/secret/a` = "read" in a folder that is hidden',
+        ),
         ('":root" = "read"\n"/opt" = "write"', "writing or the network without"),
         (
             '":root" = "read"\n":workspace_roots" = "write"\n"/opt" = "write"\n"/opt/a" = "read"',
@@ -111,6 +114,17 @@ def test_what_the_sandbox_cannot_hold_is_an_error(tmp_path: Path, entries: str, 
     message = str(caught.value)
     assert what in message and "cannot be enforced by the sandbox" in message
     assert "\n" not in message
+
+
+def test_what_is_hidden_goes_with_the_profile(tmp_path: Path) -> None:
+    text = (
+        'default_permissions = "dev"\n[permissions.dev]\nextends = ":workspace"\n'
+        '[permissions.dev.filesystem]\n"/secret" = "none"\n"~/keys" = "deny"\n'
+    )
+    found = loaded(tmp_path, text)
+    assert found.permissions is not None
+    assert found.permissions.denied_reads == ("/secret", str(Path("~/keys").expanduser()))
+    assert found.config.sandbox_mode == "workspace-write"
 
 
 def test_limits_of_the_network_are_not_passed_over(tmp_path: Path) -> None:

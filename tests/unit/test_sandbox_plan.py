@@ -45,6 +45,29 @@ def test_read_only_writes_nothing(root: Path, home: str) -> None:
     assert plan(home, root, policy=policy) == Plan()
 
 
+def test_what_is_hidden_cannot_be_moved_away(root: Path, home: str) -> None:
+    secret = root / "a" / "b" / "secret"
+    secret.mkdir(parents=True)
+    (secret / "inner").touch()
+    (root / "link").symlink_to(secret)
+    denied = (str(root / "link"), str(secret / "inner"), str(root / "absent"))
+    policy = SandboxPolicy(denied_reads=denied)
+    assert plan(home, root, policy=policy) == Plan(hidden=(place(secret),))
+    policy = SandboxPolicy(mode="workspace-write", exclude_slash_tmp=True, denied_reads=denied)
+    made = plan(home, root, policy=policy)
+    assert made.hidden == (place(secret),)
+    assert made.writable == (place(root), place(root / "a"), place(root / "a" / "b"))
+
+
+@pytest.mark.parametrize("path", ["/", "/usr", "/proc/1", "{root}", "{root}/.."])
+def test_what_commands_need_is_not_hidden(root: Path, home: str, path: str) -> None:
+    policy = SandboxPolicy(
+        mode="workspace-write", exclude_slash_tmp=True, denied_reads=(path.format(root=root),)
+    )
+    with pytest.raises(AgentError, match="cannot be hidden"):
+        plan(home, root, policy=policy)
+
+
 def test_protected_names_that_exist_and_that_do_not(root: Path, home: str) -> None:
     (root / ".git").mkdir()
     (root / ".git" / "config").touch()

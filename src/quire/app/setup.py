@@ -40,7 +40,7 @@ class Setup(Struct, frozen=True, kw_only=True):
 def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
     """The settings that turns start from."""
     config, cwd, info = setup.loaded.config, setup.cwd, choice.info
-    write = config.sandbox_workspace_write
+    write, profile = config.sandbox_workspace_write, setup.loaded.permissions
     summary = config.model_reasoning_summary or info.default_reasoning_summary
     verbosity = config.model_verbosity or info.default_verbosity
     return TurnContext(
@@ -53,6 +53,7 @@ def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
             network_access=write.network_access,
             exclude_tmpdir_env_var=write.exclude_tmpdir_env_var,
             exclude_slash_tmp=write.exclude_slash_tmp,
+            denied_reads=profile.denied_reads if profile else (),
         ),
         approval_policy=config.approval_policy or "never",
         approvals_reviewer=config.approvals_reviewer or "user",

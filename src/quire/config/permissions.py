@@ -26,6 +26,7 @@ Entries = Mapping[str, str]
 READ_ONLY, WORKSPACE, FULL_ACCESS = ":read-only", ":workspace", ":danger-full-access"
 BUILT_IN = (READ_ONLY, WORKSPACE, FULL_ACCESS)
 _ROOTS = ":workspace_roots"
+_HIDDEN = ("none", "deny")
 _SPECIAL = {":root", _ROOTS, ":slash_tmp", ":tmpdir"}
 _PARENTS: dict[str, Entries] = {
     READ_ONLY: {":root": "read"},
@@ -34,10 +35,12 @@ _PARENTS: dict[str, Entries] = {
 
 
 class ActiveProfile(Struct, frozen=True):
-    """The profile that the sandbox settings come from, and the one that it extends."""
+    """The profile that the sandbox settings come from, the one that it extends, and the absolute
+    paths that it hides."""
 
     id: str
     extends: str | None = None
+    denied_reads: tuple[str, ...] = ()
 
 
 def with_permissions(
@@ -67,9 +70,9 @@ def with_permissions(
             f"back to required value {instead}."
         )
         chosen = instead
-    mode, write, extends = _settings(chosen, config.permissions)
+    mode, write, active = _settings(chosen, config.permissions)
     changed = replace(config, sandbox_mode=mode, sandbox_workspace_write=write)
-    return changed, ActiveProfile(chosen, extends), warnings
+    return changed, active, warnings
 
 
 def _rank(layers: list[Layer], key: str) -> int:
@@ -79,12 +82,12 @@ def _rank(layers: list[Layer], key: str) -> int:
 
 def _settings(
     name: str, profiles: Mapping[str, PermissionProfile]
-) -> tuple[Mode, SandboxWorkspaceWrite, str | None]:
-    """Sandbox mode and its table, and the parent. Raises `ConfigError`."""
+) -> tuple[Mode, SandboxWorkspaceWrite, ActiveProfile]:
+    """Sandbox mode and its table, and the profile. Raises `ConfigError`."""
     if name == FULL_ACCESS:
-        return "danger-full-access", SandboxWorkspaceWrite(), None
+        return "danger-full-access", SandboxWorkspaceWrite(), ActiveProfile(name)
     if name in _PARENTS:
-        return *_sandbox(name, _PARENTS[name], (), network=False), None
+        return *_sandbox(name, _PARENTS[name], (), network=False), ActiveProfile(name)
     chain = _chain(name, profiles)
     entries: dict[str, str] = {}
     roots: list[str] = []
@@ -97,8 +100,8 @@ def _settings(
         entries |= _entries(one, profile)
         roots += [root for root, used in profile.workspace_roots.items() if used]
         network = _network(one, profile, network)
-    extends = profiles[name].extends
-    return *_sandbox(name, entries, tuple(_place(root) for root in roots), network=network), extends
+    active = ActiveProfile(name, profiles[name].extends, _denied(name, entries))
+    return *_sandbox(name, entries, tuple(_place(root) for root in roots), network=network), active
 
 
 def _chain(name: str, profiles: Mapping[str, PermissionProfile]) -> list[str]:
@@ -149,6 +152,15 @@ def _entries(name: str, profile: PermissionProfile) -> Entries:
     return entries
 
 
+def _denied(name: str, entries: Entries) -> tuple[str, ...]:
+    """The paths that are hidden. Nothing in one of them can be shown."""
+    hidden = [p for p, access in entries.items() if access in _HIDDEN and p.startswith("/")]
+    for place, access in entries.items():
+        if access not in _HIDDEN and any(_within(place, folder) for folder in hidden):
+            raise _unheld(name, f'`{place}` = "{access}" in a folder that is hidden')
+    return tuple(hidden)
+
+
 def _sandbox(
     name: str, entries: Entries, roots: tuple[str, ...], *, network: bool
 ) -> tuple[Mode, SandboxWorkspaceWrite]:
@@ -160,7 +172,7 @@ def _sandbox(
         raise _unheld(name, '`:root` other than "read"')
     written = sorted(p for p, access in entries.items() if access == "write")
     for place, access in entries.items():
-        if access in ("none", "deny"):
+        if access in _HIDDEN and place.startswith(":"):
             raise _unheld(name, f'`{place}` = "{access}"')
         inside = any(_within(place, root) for root in written)
         if access == "read" and not place.startswith(":") and inside:

@@ -175,6 +175,8 @@ def _filesystem(turn: TurnContext, tmpdir: str | None) -> str:
         )
         return f"{head}{profile}</filesystem>"
     entries = [_entry("read", "<special>:root</special>")]
+    hidden = turn.sandbox.denied_reads
+    entries += [_entry("none", f"<path>{_escape(path)}</path>") for path in hidden]
     if turn.sandbox.mode == "workspace-write":
         entries += _written(turn, tmpdir)
     return (

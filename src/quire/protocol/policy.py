@@ -58,7 +58,8 @@ def approval_policy(words: ApprovalWords) -> ApprovalPolicy:
 
 
 class SandboxPolicy(Struct, frozen=True, kw_only=True):
-    """What a command may touch. Everything is readable; writing and the network are limited.
+    """What a command may touch. Everything is readable but `denied_reads` (files, and folders with
+    all below them), which hold in every mode with a sandbox; writing and the network are limited.
 
     `writable_roots`, `network_access` and the two `exclude_*` switches count only in
     `workspace-write`. Paths are absolute. `danger-full-access` means no sandbox at all.
@@ -69,6 +70,7 @@ class SandboxPolicy(Struct, frozen=True, kw_only=True):
     network_access: bool = False
     exclude_tmpdir_env_var: bool = False
     exclude_slash_tmp: bool = False
+    denied_reads: tuple[str, ...] = ()
 
     @property
     def full_network(self) -> bool:

@@ -144,6 +144,7 @@ class _Sandbox(Struct, frozen=True):
     network_access: bool = False
     exclude_tmpdir_env_var: bool = False
     exclude_slash_tmp: bool = False
+    denied_reads: tuple[str, ...] = ()
 
 
 class _TurnWords(Struct, frozen=True):
@@ -383,6 +384,7 @@ def _context(turn: _TurnContext) -> TurnContext:
             network_access=policy.network_access,
             exclude_tmpdir_env_var=policy.exclude_tmpdir_env_var,
             exclude_slash_tmp=policy.exclude_slash_tmp,
+            denied_reads=policy.denied_reads,
         ),
         approval_policy=approval_policy(turn.approval_policy),
         approvals_reviewer="user" if turn.approvals_reviewer == "user" else "auto_review",

@@ -247,6 +247,8 @@ def _sandbox_policy(policy: SandboxPolicy) -> Payload:
     ):
         if workspace or value:
             payload[name] = value
+    if policy.denied_reads:
+        payload["denied_reads"] = policy.denied_reads
     return payload
 
 

@@ -66,6 +66,12 @@ def arguments(program: str, plan: Plan, stand_ins: StandIns, waiter: list[str]) 
         words += ["--bind-fd", str(number), place.path]
     for path in sorted([*(place.path for place in plan.read_only), *stand_ins]):
         words += ["--ro-bind", path, path]
+    for place in plan.hidden:
+        # A folder becomes an empty one, a file a device that cannot be opened in a mount.
+        if os.path.isdir(place.path):
+            words += ["--tmpfs", place.path, "--remount-ro", place.path]
+        else:
+            words += ["--ro-bind", "/dev/null", place.path]
     words += ["--cap-drop", "ALL", "--chdir", "/"]
     words += ["--info-fd", str(_INFO), "--seccomp", str(_FILTER), "--"]
     return words + waiter

@@ -164,7 +164,8 @@ class KeptLayer:
         self._keeper = keeper
 
     def fits(self, plan: Plan) -> bool:
-        return True
+        """These hide nothing."""
+        return not plan.hidden
 
     def start(self, plan: Plan, stand_ins: StandIns, streams: Streams) -> KeptWaiting:
         job = self._job(plan, stand_ins, streams.tty).pack()

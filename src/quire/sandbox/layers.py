@@ -124,8 +124,13 @@ class Ladder:
         for step in (*self.steps, self._none):
             step.close()
 
-    def error(self) -> AgentError:
-        """Why no sandbox can be made here, and what to do about it."""
+    def error(self, plan: Plan) -> AgentError:
+        """Why no sandbox can be made here for `plan`, and what to do about it."""
+        if plan.hidden:
+            return AgentError(
+                f"cannot make a sandbox: {plan.hidden[0].path} has to be hidden, which only "
+                "bubblewrap can do; install bubblewrap or change the permission profile"
+            )
         tried = "; ".join(f"{step.name}: {step.failure}" for step in self.steps if step.failure)
         if not tried:
             return AgentError(

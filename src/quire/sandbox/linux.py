@@ -215,7 +215,7 @@ class LinuxSandbox:
             else:
                 step.proven = True
                 return opened
-        raise self._ladder.error()
+        raise self._ladder.error(key[1])
 
     async def _until_ready(self, opened: _Open) -> None:
         try:

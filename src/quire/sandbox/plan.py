@@ -47,7 +47,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     point cannot be renamed). `read_only`: what exists in them and stays protected. `missing`:
     protected names that are absent, or empty folders (which may be stand-ins made for a sandbox),
     and must stay so. `links`: symlinks that lead to what is protected; none must be replaced.
-    `scratch`: those roots that are there only to hold temporary files.
+    `scratch`: those roots that are there only to hold temporary files. `hidden`: files and folders
+    that cannot be seen.
     """
 
     writable: tuple[Place, ...] = ()
@@ -56,6 +57,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     links: tuple[Place, ...] = ()
     scratch: tuple[str, ...] = ()
     network: bool = False
+    hidden: tuple[Place, ...] = ()
 
 
 def make_plan(
@@ -71,8 +73,9 @@ def make_plan(
     `resolve` gives the real path of a root. Roots that do not exist are left out. Raises
     `AgentError` for a root that would open the machine: `/`, `/proc`, `/sys`, `/dev`.
     """
+    hidden = _hidden(policy, resolve)
     if policy.mode == "read-only":
-        return Plan()
+        return Plan(hidden=hidden)
     lasting = _existing([*workspace_roots, *policy.writable_roots], resolve)
     scratch = _existing(_temporary(policy, tmpdir), resolve) - lasting
     roots = sorted(lasting | scratch)
@@ -87,6 +90,9 @@ def make_plan(
     _add_home(found, roots, home)
     for root in roots:
         found.pin(join(root, "."))
+    for place in hidden:
+        _check_hidden(place.path, roots)
+        found.pin(place.path)
     writable = [found.pinned[path] for path in sorted(found.pinned) if not found.covers(path)]
     return Plan(
         writable=tuple(writable),
@@ -95,7 +101,30 @@ def make_plan(
         links=tuple(sorted(found.links.values(), key=_path_of)),
         scratch=tuple(sorted(scratch)),
         network=policy.full_network,
+        hidden=hidden,
     )
+
+
+def _hidden(policy: SandboxPolicy, resolve: Callable[[str], str]) -> tuple[Place, ...]:
+    """What exists of `denied_reads`, by its real path; what lies in another of them is left out.
+    What does not exist has nothing to hide."""
+    found: dict[str, Place] = {}
+    for path in sorted(resolve(path) for path in policy.denied_reads if isabs(path)):
+        _check_hidden(path, ["/usr"])
+        place = _place(path)
+        if place is not None and not any(within(path, other) for other in found):
+            found[path] = place
+    return tuple(found.values())
+
+
+def _check_hidden(path: str, needed: list[str]) -> None:
+    """Raise `AgentError` when hiding `path` would hide what commands need."""
+    machine = any(within(path, tree) for tree in _KERNEL_TREES)
+    if machine or any(within(root, path) for root in needed):
+        raise AgentError(
+            f"cannot make a sandbox: {path} cannot be hidden, it holds what commands need; change "
+            "the permission profile"
+        )
 
 
 def _temporary(policy: SandboxPolicy, tmpdir: str | None) -> list[str]:

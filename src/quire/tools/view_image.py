@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from quire.core.errors import ToolError
 from quire.core.ports import Invocation, NoAction, ToolContext, ToolResult
+from quire.core.writable import denied
 from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
 from quire.protocol.thread import ImageViewItem
@@ -64,9 +65,11 @@ class ViewInvocation:
         """Nobody is ever asked about it."""
 
     def declined(self, ctx: ToolContext, reason: str) -> None:
-        """Never refused: every file is readable in every mode."""
+        """Never refused: what may not be read is an error of its own."""
 
     async def run(self, ctx: ToolContext) -> ToolResult:
+        if denied(self._path, ctx.turn, os.path.realpath):
+            raise ToolError(f"unable to locate image at `{self._path}`: permission denied")
         try:
             image = read_image(self._path)
         except IsADirectoryError:
