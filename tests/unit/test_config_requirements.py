@@ -9,7 +9,7 @@ import pytest
 from quire.config.errors import ConfigError
 from quire.config.load import ConfigSources, LoadedConfig, load
 from quire.config.requirements import PatternToken, PrefixRule
-from quire.protocol.policy import GranularApproval
+from quire.protocol.policy import GranularApproval, SandboxPolicy, TurnContext
 
 
 def loaded(base: Path, requirements: str, config: str = "", *overrides: str) -> LoadedConfig:
@@ -121,6 +121,11 @@ def test_what_is_chosen_later_is_asked_of_it_too(tmp_path: Path) -> None:
     assert required.sandbox("danger-full-access")[0] == "read-only"
     assert required.sandbox("workspace-write") == ("workspace-write", None)
     assert required.reviewer("auto_review") == ("auto_review", None)
+    turn = TurnContext(
+        cwd="/w", model="m", model_provider="p", sandbox=SandboxPolicy(mode="danger-full-access")
+    )
+    limited = required.limited(turn)
+    assert (limited.approval_policy, limited.sandbox.mode) == ("on-request", "read-only")
     assert required.allows_profile(":workspace")
     assert not required.allows_profile(":danger-full-access")
 

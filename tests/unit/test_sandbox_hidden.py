@@ -10,10 +10,14 @@ import pytest
 
 from quire.core.errors import AgentError
 from quire.core.ports import SpawnSpec
-from quire.core.writable import denied
+from quire.core.writable import writable
 from quire.protocol.policy import SandboxPolicy, TurnContext
 from quire.sandbox.bubblewrap import find
 from quire.sandbox.linux import LinuxSandbox
+from quire.sandbox.repository import submodule_pointers
+from quire.tools.real_disk import RealDisk
+from tests.e2e.played import call, patch, play
+from tests.e2e.quire import Place
 
 
 @pytest.fixture
@@ -92,8 +96,40 @@ def test_a_layer_that_cannot_hide_runs_nothing(workspace: Path, layer: str) -> N
 
 def test_our_own_tools_do_not_see_it_either(workspace: Path) -> None:
     (workspace / "link").symlink_to(workspace / "deep")
-    turn = TurnContext(cwd=str(workspace), model="m", model_provider="p", sandbox=policy(workspace))
+    hides = policy(workspace).hides
     for path in ("token", "deep/keys", "deep/keys/id", "link/keys/id", "deep/../token"):
-        assert denied(path, turn, os.path.realpath), path
+        assert hides(str(workspace / path), os.path.realpath), path
     for path in ("plain", "deep", "tokens"):
-        assert not denied(path, turn, os.path.realpath), path
+        assert not hides(str(workspace / path), os.path.realpath), path
+    turn = TurnContext(
+        cwd=str(workspace),
+        model="m",
+        model_provider="p",
+        sandbox=policy(workspace),
+        workspace_roots=(str(workspace),),
+    )
+    home = str(workspace.parent / "home")
+    disk = RealDisk(home, None, (), os.path.realpath, submodule_pointers)
+    assert writable("plain", turn, None, disk)
+    assert not writable("token", turn, None, disk)
+
+
+def test_a_run_with_a_profile_hides_it_everywhere(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.repo / "token").write_text("SECRET")
+    profile = (
+        '[permissions.dev]\nextends = ":workspace"\n'
+        f'[permissions.dev.filesystem]\n"{place.repo}/token" = "none"\n'
+    )
+    script = [
+        {"sh": "cat token"},
+        call("view_image", {"path": "token"}),
+        {"patch": patch("*** Update File: token\n@@\n-SECRET\n+x\n")},
+        {"text": "done"},
+    ]
+    flag = "-cdefault_permissions=dev"
+    told = [str(output) for output in play(place, script, flag, config=profile).outputs]
+    assert "SECRET" not in told[0] and "Permission denied" in told[0]
+    assert told[1].endswith("Permission denied (os error 13)")
+    assert "patch rejected" in told[2]
+    assert (place.repo / "token").read_text() == "SECRET"

@@ -119,7 +119,12 @@ class Profile:
             "sandbox": changes.sandbox,
             "service_tier": changes.service_tier,
         }
-        return replace(context, **{k: v for k, v in given.items() if v is not None})
+        if changes.sandbox is not None:  # What a profile hides stays hidden.
+            hidden = context.sandbox.denied_reads
+            given["sandbox"] = replace(changes.sandbox, denied_reads=hidden)
+        revised = replace(context, **{k: v for k, v in given.items() if v is not None})
+        required = self.setup.loaded.requirements
+        return revised if required is None else required.limited(revised)
 
     def _gather(self, cwd: str | None = None) -> ContextSources:
         from quire.extend.agents_md import Limits, load_instructions

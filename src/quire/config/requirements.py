@@ -21,6 +21,7 @@ from quire.protocol.policy import (
     ApprovalsReviewer,
     ApprovalWords,
     SandboxMode,
+    TurnContext,
     approval_policy,
     approval_words,
 )
@@ -109,6 +110,16 @@ class Requirements(Struct, frozen=True, kw_only=True):
         if allowed is None or wanted in allowed:
             return wanted, None
         return "read-only", self._fallback("sandbox_mode", wanted, "read-only", allowed)
+
+    def limited(self, turn: TurnContext) -> TurnContext:
+        """The settings of a turn as far as they are allowed, for what a client changed."""
+        mode, _ = self.sandbox(turn.sandbox.mode)
+        return replace(
+            turn,
+            approval_policy=self.policy(turn.approval_policy)[0],
+            approvals_reviewer=self.reviewer(turn.approvals_reviewer)[0],
+            sandbox=replace(turn.sandbox, mode=mode),
+        )
 
     def allows_profile(self, name: str) -> bool:
         """Whether a permission profile may be chosen."""

@@ -6,7 +6,6 @@ same rules (Codex 0.169, rows S1, S2; its protected names and ours).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from posixpath import basename, dirname, isabs, join, normpath
 from typing import Protocol
 
@@ -76,9 +75,9 @@ def writable(path: str, turn: TurnContext, env_tmpdir: str | None, disk: Disk) -
     """
     if turn.sandbox.mode == "danger-full-access":
         return True
-    if denied(path, turn, disk.real):
-        return False
     entry = normpath(join(turn.cwd, path))
+    if turn.sandbox.hides(entry, disk.real):
+        return False
     touched = {disk.real(entry), join(disk.real(dirname(entry)), basename(entry))}
     named = {disk.root(root) for root in writable_roots(turn, env_tmpdir)}
     roots = [root for root in named if not _is_machine(root)]
@@ -88,15 +87,6 @@ def writable(path: str, turn: TurnContext, env_tmpdir: str | None, disk: Disk) -
         and not any(_within(target.casefold(), place) for place in held)
         for target in touched
     )
-
-
-def denied(path: str, turn: TurnContext, real: Callable[[str], str]) -> bool:
-    """True when commands of the turn cannot see `path`, which tools of ours must not read then.
-    `real` resolves symlinks as `Disk.real` does."""
-    if turn.sandbox.mode == "danger-full-access":
-        return False
-    target = real(normpath(join(turn.cwd, path)))
-    return any(_within(target, real(place)) for place in turn.sandbox.denied_reads)
 
 
 def _is_machine(root: str) -> bool:

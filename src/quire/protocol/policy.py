@@ -5,6 +5,7 @@ Words and values are Codex's (0.169: `config.toml`, `turn_context` rollout lines
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
@@ -78,6 +79,15 @@ class SandboxPolicy(Struct, frozen=True, kw_only=True):
         return self.mode == "danger-full-access" or (
             self.mode == "workspace-write" and self.network_access
         )
+
+    def hides(self, path: str, real: Callable[[str], str]) -> bool:
+        """True when commands cannot see the absolute `path`; tools of ours must not read it then.
+        `real` resolves every symlink of a path."""
+        if not self.denied_reads or self.mode == "danger-full-access":
+            return False
+        target = real(path)
+        hidden = [real(place) for place in self.denied_reads]
+        return any(target == h or target.startswith(h.rstrip("/") + "/") for h in hidden)
 
 
 class TurnContext(Struct, frozen=True, kw_only=True):

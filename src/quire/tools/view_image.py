@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from errno import EACCES
 
 from msgspec import Struct
 
 from quire.core.errors import ToolError
 from quire.core.ports import Invocation, NoAction, ToolContext, ToolResult
-from quire.core.writable import denied
 from quire.protocol.items import FunctionCall, ToolCall
 from quire.protocol.policy import TurnContext
 from quire.protocol.thread import ImageViewItem
@@ -68,9 +68,9 @@ class ViewInvocation:
         """Never refused: what may not be read is an error of its own."""
 
     async def run(self, ctx: ToolContext) -> ToolResult:
-        if denied(self._path, ctx.turn, os.path.realpath):
-            raise ToolError(f"unable to locate image at `{self._path}`: permission denied")
         try:
+            if ctx.turn.sandbox.hides(self._path, os.path.realpath):
+                raise PermissionError(EACCES, os.strerror(EACCES))
             image = read_image(self._path)
         except IsADirectoryError:
             raise ToolError(f"image path `{self._path}` is not a file") from None
