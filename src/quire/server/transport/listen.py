@@ -12,7 +12,7 @@ from quire.core.errors import UsageError
 from quire.server.channel import Channel
 from quire.server.transport.addresses import Address, Stdio, UnixSocket, WebSocket
 from quire.server.transport.greeted import Greeted
-from quire.server.transport.starting import Serve
+from quire.server.transport.starting import Arrivals, Serve
 
 GRACE_SECONDS = 5.0
 """How long clients may take to be let go of when the server stops."""
@@ -55,7 +55,7 @@ async def _open_unix(address: UnixSocket, clients: _Clients, opened: AsyncExitSt
 
     listener = UnixListener(address.path)
     opened.callback(listener.close)
-    server = await listener.start(clients.take)
+    server = await listener.start(clients.take, clients.arrivals)
     opened.callback(server.close)
 
 
@@ -63,11 +63,15 @@ async def _open_websocket(address: WebSocket, clients: _Clients, opened: AsyncEx
     from quire.server.transport.websocket import Door, WebSocketChannel
 
     door = Door(address.auth)
-    loop = asyncio.get_running_loop()
+
+    def greet() -> WebSocketChannel:
+        channel = WebSocketChannel(door, clients.take)
+        clients.arrivals.add(channel)
+        return channel
+
     try:
-        server = await loop.create_server(
-            lambda: WebSocketChannel(door, clients.take), address.host, address.port
-        )
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(greet, address.host, address.port)
     except OSError as exc:
         raise UsageError(
             f"cannot listen on {address.host} port {address.port}: {exc.strerror or exc}"
@@ -101,6 +105,7 @@ class _Clients:
     def __init__(self, serve: Serve) -> None:
         self._serve = serve
         self._tasks: set[asyncio.Task[None]] = set()
+        self.arrivals = Arrivals()
 
     def take(self, channel: Channel) -> None:
         self.start(channel)
@@ -117,6 +122,8 @@ class _Clients:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
+        for arrival in tuple(self.arrivals):
+            await arrival.aclose()
 
     async def _attend(self, channel: Channel) -> None:
         """One client's fault is no other's: whatever is raised here ends this client alone."""

@@ -18,7 +18,7 @@ import struct
 
 from quire.core.errors import UsageError
 from quire.server.transport.place import MAX_PATH, connectable, make_private_folder
-from quire.server.transport.starting import Started
+from quire.server.transport.starting import Arrivals, Started
 from quire.server.transport.streams import FrameChannel, LineChannel
 
 _BACKLOG = 128
@@ -51,10 +51,15 @@ class UnixListener:
             os.close(self._lock)
             raise
 
-    async def start(self, started: Started) -> asyncio.Server:
+    async def start(self, started: Started, arrivals: Arrivals) -> asyncio.Server:
         """Accept clients; each is handed to `started` once it is known how it speaks."""
-        loop = asyncio.get_running_loop()
-        return await loop.create_unix_server(lambda: _Greeting(started), sock=self._socket)
+
+        def greet() -> _Greeting:
+            greeting = _Greeting(started, arrivals)
+            arrivals.add(greeting)
+            return greeting
+
+        return await asyncio.get_running_loop().create_unix_server(greet, sock=self._socket)
 
     def close(self) -> None:
         """Remove the socket. Idempotent."""
@@ -71,8 +76,9 @@ class UnixListener:
 class _Greeting(asyncio.Protocol):
     """Waits for a client's first bytes, which tell how it speaks."""
 
-    def __init__(self, started: Started) -> None:
+    def __init__(self, started: Started, arrivals: Arrivals) -> None:
         self._started = started
+        self._arrivals = arrivals
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,8 +92,9 @@ class _Greeting(asyncio.Protocol):
         if self._transport is None:
             return
         channel = self._channel(data)
-        self._transport.set_protocol(channel)
-        channel.connection_made(self._transport)
+        transport, self._transport = self._transport, None
+        transport.set_protocol(channel)
+        channel.connection_made(transport)
         if isinstance(channel, LineChannel):
             self._started(channel)
         channel.data_received(data)
@@ -96,8 +103,14 @@ class _Greeting(asyncio.Protocol):
         if data.startswith(_HTTP) or _HTTP.startswith(data):
             from quire.server.transport.websocket import Door, WebSocketChannel
 
-            return WebSocketChannel(Door(origins=True), self._started)
+            channel = WebSocketChannel(Door(origins=True), self._started)
+            self._arrivals.add(channel)
+            return channel
         return LineChannel()
+
+    async def aclose(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
 
 
 def _is_ours(transport: asyncio.Transport) -> bool:
