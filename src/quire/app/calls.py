@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from quire.app import App
 from quire.app.choice import OFFLINE, choose_model
+from quire.config.profile_list import ProfileList
 from quire.config.providers import ProviderSummaries
 from quire.config.script_actions import command_actions
+from quire.config.settings import Settings
 from quire.config.store import ConfigStore
+from quire.core.errors import UsageError
 from quire.models.account import AccountKeys
 from quire.models.listing import CatalogListing
 from quire.rollout.library import Library
 from quire.server.calls.account import AccountCalls
+from quire.server.calls.config import ConfigCalls
 from quire.server.calls.fs import FsCalls
 from quire.server.calls.history import HistoryCalls
 from quire.server.calls.models import ModelCalls
+from quire.server.calls.permissions import PermissionCalls
 from quire.server.calls.review import ReviewCalls
 from quire.server.calls.stored_threads import StoredThreadCalls, TellAll
 from quire.server.calls.threads import ThreadCalls
@@ -31,12 +36,14 @@ def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
     library = Library(setup.home)
     histories = Histories(hubs, library, command_actions)
 
-    def offline() -> bool:
-        return choose_model(store.load().config, setup.env, setup.home).info.slug == OFFLINE
+    providers = ProviderSummaries(store.load)
 
-    def key_needed() -> bool:
-        provider = choose_model(store.load().config, setup.env, setup.home).provider
-        return provider is not None and provider.requires_openai_auth
+    def offline() -> bool:
+        config = store.load().config
+        try:
+            return choose_model(config, setup.env, setup.home).info.slug == OFFLINE
+        except UsageError:  # Something else is configured; what it lacks is said when it is used.
+            return False
 
     calls = (
         ThreadCalls(hubs, library, histories),
@@ -46,9 +53,11 @@ def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
         ReviewCalls(hubs, app.reviews()),
         ModelCalls(
             CatalogListing(lambda: store.load().config.model_catalog_json, offline),
-            ProviderSummaries(store.load),
+            providers,
         ),
-        AccountCalls(AccountKeys(setup.home, setup.env, key_needed), tell),
+        AccountCalls(AccountKeys(setup.home, setup.env, providers.needs_login), tell),
+        ConfigCalls(Settings(store)),
+        PermissionCalls(ProfileList(store.load)),
         FsCalls(InotifyWatcher()),
     )
     return {name: handler for each in calls for name, handler in each.routes().items()}
