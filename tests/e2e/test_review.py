@@ -114,6 +114,45 @@ def test_the_reviewer_has_its_own_instructions_model_and_thread(place: Place) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [
+        (("-s", "danger-full-access"), "read-only"),
+        (("-c", "sandbox_mode=danger-full-access"), "read-only"),
+        (("-c", 'default_permissions=":workspace"'), "read-only"),
+        (("-c", 'approval_policy="on-request"'), "read-only"),
+        (("--dangerously-bypass-approvals-and-sandbox",), "danger-full-access"),
+    ],
+)
+def test_nothing_but_a_flag_gives_the_reviewer_rights(
+    place: Place, words: tuple[str, ...], mode: str
+) -> None:
+    script = [{"sh": "touch written"}, {"text": "Fine."}]
+    with ResponsesServer(script) as server:
+        place.configure(server)
+        result = place.run("exec", *words, "review", "--uncommitted")
+        body = json.loads(bytes(server.requests[0].body))
+    assert result.code == 0, result.err
+    permissions = body["input"][1]["content"][0]["text"]
+    assert f"`sandbox_mode` is `{mode}`" in permissions
+    assert "Approval policy is currently never" in permissions
+    assert (place.repo / "written").exists() == (mode != "read-only")
+
+
+def test_a_review_that_was_killed_leaves_a_thread_that_goes_on(place: Place) -> None:
+    with ResponsesServer([{"sh": "sleep 60"}, {"text": "Went on."}]) as server:
+        place.configure(server)
+        process = place.start("exec", "review", "--uncommitted", "--json")
+        assert process.stdout is not None
+        while b"item.started" not in process.stdout.readline():
+            pass
+        process.kill()
+        process.communicate(timeout=20)
+        result = place.exec("resume", "--last", "go on")
+    assert result.code == 0, result.err
+    assert result.items("agent_message")[-1]["text"] == "Went on."
+
+
 def test_people_see_what_is_reviewed_and_the_result(place: Place) -> None:
     script: list[object] = [answer(finding(place), finding(place, 70), finding(place, title=""))]
     result = review(place, script, "review", "--commit", "HEAD", "--title", "Second")

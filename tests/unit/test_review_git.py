@@ -115,7 +115,10 @@ def test_a_base_branch(repo: Repo):
     assert repo.merge_base("nope") is None
     assert repo.merge_base("--all") is None
     assert repo.merge_base("bad\0name") is None
-    assert lines(repo.patch(BaseBranchReviewTarget("main"), start)) == {"f": [(8, 9)]}
+    repo.write("new", "x")
+    patch = repo.patch(BaseBranchReviewTarget("main"), start)
+    assert lines(patch) == {"f": [(8, 9)]}
+    assert patch.untracked == ("new",)
 
 
 def test_the_upstream_of_the_base_counts_when_it_is_ahead(tmp_path: Path):

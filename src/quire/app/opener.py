@@ -7,6 +7,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from quire.app.choice import ModelChoice, key_variables
 from quire.app.profile import Profile
 from quire.app.setup import SystemClock
@@ -20,7 +22,7 @@ from quire.protocol.local import (
     ThreadResumeParams,
     ThreadStartParams,
 )
-from quire.protocol.policy import TurnContext
+from quire.protocol.policy import SandboxPolicy, TurnContext
 from quire.protocol.records import SessionMeta
 from quire.rollout.ids import UuidSource
 from quire.rollout.store import RolloutStore
@@ -111,7 +113,11 @@ class Opener:
         meta = self._meta(changed, thread_id, settings)
         thread = self._thread(changed, thread_id, MemoryRollout())
         thread.record(meta)
-        return self._opened(changed, thread, meta)
+        opened = self._opened(changed, thread, meta)
+        # Whatever else the configuration says of rights.
+        sandbox = SandboxPolicy(mode=settings.sandbox_mode or "read-only")
+        context = replace(opened.context, sandbox=sandbox, approval_policy="never")
+        return replace(opened, context=context)
 
     def _under(self, settings: ThreadSettings | None) -> Profile:
         return self._profile if settings is None else self._profile.under(settings)

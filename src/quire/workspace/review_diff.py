@@ -106,7 +106,7 @@ class ReviewDiffs:
             case BaseBranchReviewTarget():
                 if merge_base is None:
                     raise ToolError("the merge base is not known")
-                return Patch(roots, await git.diff(merge_base))
+                return Patch(roots, await git.diff(merge_base), await git.untracked())
             case UncommittedChangesReviewTarget() | CustomReviewTarget():
                 diff = await git.diff(await git.head_or_nothing())
                 return Patch(roots, diff, await git.untracked())
