@@ -213,7 +213,9 @@ def test_a_repository_runs_nothing(repository: Repository, tmp_path: Path) -> No
         (tmp_path / hook).symlink_to(program)
         (repository.work / ".git" / "hooks" / hook).symlink_to(program)
     (repository.work / "file.txt").write_text("text 2\n")
-    (module / "in").write_text("x")
+    repository.git("config", "filter.inner.clean", str(program), cwd=module)
+    (module / ".git" / "info" / "attributes").write_text("in filter=inner\n")
+    (module / "in").write_text("on\n")
     (repository.work / "x.new").write_text("n\n")
     unsafe = ["git", "diff", "HEAD"]
     subprocess.run(unsafe, cwd=repository.work, env=repository.environment, check=False)
