@@ -288,6 +288,10 @@ def test_what_the_sandbox_is_asked_for(tmp_path: Path) -> None:
         await bench.exec("x", sandboxPolicy={"type": "readOnly", "networkAccess": True})
         refused = await bench.exec("x", permissionProfile="other")
         assert refused["error"]["message"] == "there is no permission profile other"
+        bench.caller.experimental = False
+        refused = await bench.exec("x", permissionProfile=":workspace")
+        words = "command/exec.permissionProfile requires experimentalApi capability"
+        assert refused["error"]["message"] == words
         await bench.spawn("x", env={"PLAIN": None, "A": "1"}, cwd="/a/../b")
         await bench.exited()
 

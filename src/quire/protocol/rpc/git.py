@@ -20,7 +20,7 @@ class GitDiffToRemoteResponse(Struct, frozen=True, kw_only=True, rename="camel")
 
 
 METHODS: tuple[Method, ...] = (
-    Method("gitDiffToRemote", GitDiffToRemoteParams, GitDiffToRemoteResponse, experimental=True),
+    Method("gitDiffToRemote", GitDiffToRemoteParams, GitDiffToRemoteResponse),
 )
 NOTIFICATIONS: tuple[Notification, ...] = ()
 REQUESTS: tuple[ServerRequest, ...] = ()

@@ -84,6 +84,9 @@ class CommandCalls:
 
     async def exec(self, params: CommandExecParams, caller: Caller) -> CommandExecResponse:
         """Run to the end. Cancelled, it kills the command."""
+        if params.permission_profile is not None and not caller.experimental:
+            text = "command/exec.permissionProfile requires experimentalApi capability"
+            raise InvalidRequest(text)
         order = self._order(params)
         jobs, name = self._jobs.of(caller), params.process_id
         if name is None and (order.streamed or order.spec.stdin or params.tty):
