@@ -258,6 +258,8 @@ def _word(node: Node) -> str:
 
 
 def _check_bare(text: str) -> None:
+    if text == "!":  # As an argument it is only a word.
+        return
     escaped = False
     for index, character in enumerate(text):
         if escaped:
