@@ -14,10 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quire.config.command_actions import command_actions
+from tests.protocol_schema import PEER
 
 SAMPLES = [
     json.loads(line)
     for line in (Path(__file__).parent / "data" / "command_actions.jsonl").read_text().splitlines()
+]
+HEARD = [
+    json.loads(line)
+    for line in (PEER.parent / "codex_0_169_actions.jsonl").read_text("utf-8").splitlines()
 ]
 
 
@@ -25,6 +30,11 @@ SAMPLES = [
 def test_as_the_peer(sample: dict[str, object]) -> None:
     found = [msgspec.to_builtins(action) for action in command_actions(str(sample["script"]), "/w")]
     assert found == sample["actions"]
+
+
+@pytest.mark.parametrize(("script", "actions"), HEARD, ids=[row[0] for row in HEARD])
+def test_paths_are_as_written_without_a_folder(script: str, actions: list[object]) -> None:
+    assert json.loads(msgspec.json.encode(command_actions(script))) == actions
 
 
 @given(st.text(alphabet="catlsrgfindhe -|&;'\"\\$<>\n/.{}()=", max_size=40))

@@ -264,6 +264,11 @@ def test_a_project_cannot_allow_an_interpreter_or_replace_a_program(tmp_path: Pa
     assert rules.problems == ()
 
 
+def test_rules_may_be_left_out(tmp_path: Path) -> None:
+    rules_of(tmp_path, 'prefix_rule(["ls"], "forbidden")')
+    assert Rules(str(tmp_path), own=False).judge(action("ls")).decision is None
+
+
 def test_listed_paths_restrict_a_name_for_allowing_only(tmp_path: Path) -> None:
     rules = rules_of(
         tmp_path,

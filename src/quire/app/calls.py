@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from quire.app import App
 from quire.app.choice import OFFLINE, choose_model
+from quire.config.command_actions import command_actions
 from quire.config.profile_list import ProfileList
 from quire.config.providers import ProviderSummaries
-from quire.config.script_actions import command_actions
 from quire.config.settings import Settings
 from quire.config.store import ConfigStore
 from quire.core.errors import UsageError

@@ -58,7 +58,7 @@ class Profile:
 
         setup = self.setup
         if setup.ignore_rules:
-            return Rules(setup.home)
+            return Rules(setup.home, own=False)
         folders: tuple[str, ...] = ()
         if setup.loaded.trust == "trusted":
             projects: Table = {

@@ -13,9 +13,9 @@ from quire.app import App
 from quire.app.calls import compose
 from quire.app.choice import choose_model, offline_choice
 from quire.app.setup import Setup
+from quire.config.command_actions import command_actions
 from quire.config.errors import ConfigError
 from quire.config.load import ConfigSources, empty_config, load
-from quire.config.script_actions import command_actions
 from quire.core.errors import UsageError
 from quire.protocol.rpc.method import Notification
 from quire.protocol.rpc.server import CONFIG_WARNING, ConfigWarningNotification

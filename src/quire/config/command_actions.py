@@ -194,7 +194,7 @@ def _formats(words: Words) -> bool:
     if name in _FORMATTERS:
         return True
     if name in ("head", "tail"):
-        return _head_path(arguments) is None
+        return not _operands(arguments, ("-n", "-c"))
     if name in ("sed", "awk", "nl"):
         return _read_path(name, arguments) is None
     return False

@@ -72,8 +72,11 @@ class Rules:
     were first needed; the person's own are read again when they change, so that what another
     thread or process remembers counts here too."""
 
-    def __init__(self, home: str, files: Sequence[File] = ()) -> None:
+    def __init__(self, home: str, files: Sequence[File] = (), *, own: bool = True) -> None:
+        """`own` False leaves the person's files out (`--ignore-rules`); what is remembered is
+        stored there all the same."""
         self._home = home
+        self._own = own
         self._folder = os.path.join(home, _FOLDER)
         self._files = tuple(files)
         self._fixed: Loaded | None = None
@@ -151,7 +154,7 @@ class Rules:
         if self._seen == signature:
             return self._loaded
         self._seen = signature
-        own = files_in(self._folder, "user")
+        own = files_in(self._folder, "user") if self._own else []
         if not own and not self._files:
             self._loaded = None
             return None
