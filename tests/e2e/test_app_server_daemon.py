@@ -139,6 +139,13 @@ def test_a_server_that_somebody_else_started_is_left_alone(place: Place) -> None
     assert (process.returncode, err) == (0, b"")
 
 
+def test_the_server_works_where_it_was_started(place: Place) -> None:
+    pid = daemon(place, "start")["pid"]
+    assert Path(f"/proc/{pid}/cwd").readlink() == place.repo
+    (place.repo / "asyncio.py").write_text("raise SystemExit('imported')")
+    assert daemon(place, "restart")["status"] == "restarted"
+
+
 def test_a_server_that_cannot_start_says_why(place: Place) -> None:
     folder = place.home / "app-server-control"
     folder.mkdir(parents=True)

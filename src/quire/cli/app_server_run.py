@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from quire.cli.exec import working_folder
 from quire.cli.exec_run import config_sources
 from quire.cli.home import quire_home
 from quire.cli.options import Parsed
@@ -43,7 +44,7 @@ def _run(
     ready: Callable[[], None],
     now_and_then: Callable[[], None] | None,
 ) -> int:
-    sources = config_sources(parsed, quire_home(), os.getcwd())
+    sources = config_sources(parsed, quire_home(), working_folder(None))
     if sources.strict:
         load(sources)  # Without, a faulty configuration is something that clients are told of.
     prepare(tls=True)  # A library of WebSocket or a thread's provider may want `ssl` at any time.

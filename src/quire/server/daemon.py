@@ -175,7 +175,6 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=self._folder,
                 start_new_session=True,
             )
         except OSError as exc:
