@@ -271,6 +271,7 @@ class Opener:
         path: str | None = None,
     ) -> Opened:
         context = profile.context
+        active = profile.setup.loaded.permissions
         info = ThreadInfo(
             id=thread.state.thread_id,
             cwd=context.cwd,
@@ -278,6 +279,7 @@ class Opener:
             model_provider=context.model_provider,
             approval_policy=context.approval_policy,
             sandbox=context.sandbox,
+            permission_profile=(active.id, active.extends) if active else None,
             reasoning_effort=context.effort,
             path=path,
             forked_from_id=meta.forked_from,

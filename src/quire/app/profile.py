@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quire.core.ports import CommandRules
     from quire.protocol.local import ThreadSettings, TurnChanges
     from quire.protocol.ops import ContextSources
-    from quire.protocol.policy import TurnContext
+    from quire.protocol.policy import SandboxPolicy, TurnContext
 
 
 class Profile:
@@ -119,12 +119,21 @@ class Profile:
             "sandbox": changes.sandbox,
             "service_tier": changes.service_tier,
         }
-        if changes.sandbox is not None:  # What a profile hides stays hidden.
+        if changes.permissions is not None:
+            given["sandbox"] = self._permitted(changes.permissions, context.cwd)
+        elif changes.sandbox is not None:  # What a profile hides stays hidden.
             hidden = context.sandbox.denied_reads
             given["sandbox"] = replace(changes.sandbox, denied_reads=hidden)
         revised = replace(context, **{k: v for k, v in given.items() if v is not None})
         required = self.setup.loaded.requirements
         return revised if required is None else required.limited(revised)
+
+    def _permitted(self, profile: str, cwd: str) -> SandboxPolicy:
+        """What a permission profile allows. Raises `ConfigError` when there is none such."""
+        known = self.setup.loaded.sources
+        flags = {k: v for k, v in known.flags.items() if k != "sandbox_mode"}
+        loaded = load(replace(known, cwd=cwd, flags={**flags, "default_permissions": profile}))
+        return turn_context(replace(self.setup, cwd=cwd, loaded=loaded), self.choice).sandbox
 
     def _gather(self, cwd: str | None = None) -> ContextSources:
         from quire.extend.agents_md import Limits, load_instructions

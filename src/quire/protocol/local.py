@@ -40,7 +40,7 @@ InputPart = TextInput | LocalImageInput | ImageInput
 
 class ThreadSettings(Struct, frozen=True, kw_only=True):
     """How a thread differs from the server's configuration. `config` has dotted keys with their
-    values; `originator` is the client's name."""
+    values; `permissions` names a permission profile; `originator` is the client's name."""
 
     cwd: str | None = None
     model: str | None = None
@@ -48,6 +48,7 @@ class ThreadSettings(Struct, frozen=True, kw_only=True):
     approval_policy: ApprovalPolicy | None = None
     approvals_reviewer: ApprovalsReviewer | None = None
     sandbox_mode: SandboxMode | None = None
+    permissions: str | None = None
     config: dict[str, object] = {}
     base_instructions: str | None = None
     developer_instructions: str | None = None
@@ -64,6 +65,7 @@ class ThreadSettings(Struct, frozen=True, kw_only=True):
             "approval_policy": policy and msgspec.to_builtins(approval_words(policy)),
             "approvals_reviewer": self.approvals_reviewer,
             "sandbox_mode": self.sandbox_mode,
+            "default_permissions": self.permissions,
             "developer_instructions": self.developer_instructions,
             "service_tier": self.service_tier,
         }
@@ -80,6 +82,7 @@ class TurnChanges(Struct, frozen=True, kw_only=True):
     approval_policy: ApprovalPolicy | None = None
     approvals_reviewer: ApprovalsReviewer | None = None
     sandbox: SandboxPolicy | None = None
+    permissions: str | None = None
     service_tier: str | None = None
 
 
@@ -109,7 +112,8 @@ class ThreadForkParams(Struct, frozen=True, kw_only=True):
 
 class ThreadInfo(Struct, frozen=True, kw_only=True):
     """A loaded thread. `path` is its rollout file (None when ephemeral), `warnings` what a person
-    should know about how it was opened."""
+    should know about how it was opened. `permission_profile` is the profile that `sandbox` comes
+    from, and what that one extends."""
 
     id: str
     cwd: str
@@ -117,6 +121,7 @@ class ThreadInfo(Struct, frozen=True, kw_only=True):
     model_provider: str
     approval_policy: ApprovalPolicy
     sandbox: SandboxPolicy
+    permission_profile: tuple[str, str | None] | None = None
     reasoning_effort: ReasoningEffort | None = None
     path: str | None = None
     forked_from_id: str | None = None

@@ -37,6 +37,8 @@ def thread_settings(
     params: ThreadStartParams | ThreadResumeParams | ThreadForkParams, client: str
 ) -> ThreadSettings:
     """Raises `InvalidRequest` for settings that cannot be used."""
+    if params.permissions is not None and params.sandbox is not None:
+        raise InvalidRequest("`permissions` cannot be combined with `sandbox`")
     return ThreadSettings(
         cwd=params.cwd,
         model=params.model,
@@ -44,6 +46,7 @@ def thread_settings(
         approval_policy=approval_policy(params.approval_policy),
         approvals_reviewer=reviewer(params.approvals_reviewer),
         sandbox_mode=params.sandbox,
+        permissions=params.permissions,
         config=config_values(params.config or {}),
         base_instructions=params.base_instructions,
         developer_instructions=params.developer_instructions,
@@ -55,6 +58,8 @@ def thread_settings(
 
 def turn_changes(params: TurnStartParams) -> TurnChanges:
     """Raises `InvalidRequest` for settings that cannot be used."""
+    if params.permissions is not None and params.sandbox_policy is not None:
+        raise InvalidRequest("`permissions` cannot be combined with `sandboxPolicy`")
     return TurnChanges(
         cwd=params.cwd,
         model=params.model,
@@ -63,6 +68,7 @@ def turn_changes(params: TurnStartParams) -> TurnChanges:
         approval_policy=approval_policy(params.approval_policy),
         approvals_reviewer=reviewer(params.approvals_reviewer),
         sandbox=None if params.sandbox_policy is None else sandbox_policy(params.sandbox_policy),
+        permissions=params.permissions,
         service_tier=params.service_tier,
     )
 

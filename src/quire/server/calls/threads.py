@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from quire.core.errors import QuireError
 from quire.protocol import local
-from quire.protocol.policy import approval_words
+from quire.protocol.policy import TurnContext, approval_words
 from quire.protocol.rpc.thread import (
     THREAD_STARTED,
     ThreadForkParams,
@@ -22,6 +22,7 @@ from quire.protocol.rpc.thread import (
     ThreadUnsubscribeResponse,
 )
 from quire.protocol.rpc.turn import Turn
+from quire.protocol.rpc.values import ActivePermissionProfile
 from quire.protocol.stored import StoredThread
 from quire.server.errors import InvalidRequest
 from quire.server.history import Histories
@@ -128,6 +129,14 @@ def _started(hub: ThreadHub, client: Client) -> None:
         hub.warn(text)
 
 
+def _active_profile(info: local.ThreadInfo, context: TurnContext) -> ActivePermissionProfile | None:
+    """The permission profile in force; none once a turn has brought a sandbox of its own."""
+    if info.permission_profile is None or info.sandbox != context.sandbox:
+        return None
+    name, parent = info.permission_profile
+    return ActivePermissionProfile(id=name, extends=parent)
+
+
 def _response(
     kind: type[_Response], hub: ThreadHub, stored: StoredThread | None, turns: tuple[Turn, ...]
 ) -> _Response:
@@ -143,5 +152,6 @@ def _response(
         approval_policy=approval_words(context.approval_policy),
         approvals_reviewer=context.approvals_reviewer,
         sandbox=sandbox_view(context.sandbox),
+        active_permission_profile=_active_profile(hub.loaded.opened.info, context),
         reasoning_effort=context.effort,
     )
