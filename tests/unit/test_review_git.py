@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from quire.core.errors import ToolError
+from quire.core.ports import SpawnSpec
+from quire.protocol.policy import SandboxPolicy
 from quire.protocol.review import (
     BaseBranchReviewTarget,
     CommitReviewTarget,
@@ -19,7 +24,34 @@ from quire.protocol.review import (
     UncommittedChangesReviewTarget,
 )
 from quire.review.diff import changed_lines
-from quire.workspace.review_diff import ReviewDiffs, program
+from quire.sandbox.linux import LinuxSandbox
+from quire.sandbox.process import RunningProcess
+from quire.workspace.git import Git
+from quire.workspace.review_diff import ReviewDiffs
+
+Answer = TypeVar("Answer")
+
+
+class Unsandboxed(LinuxSandbox):
+    """What git starts could be seen here: nothing holds it back."""
+
+    async def spawn(self, spec: SpawnSpec) -> RunningProcess:
+        return await super().spawn(replace(spec, policy=SandboxPolicy(mode="danger-full-access")))
+
+
+def asked(
+    question: Callable[[ReviewDiffs], Awaitable[Answer]],
+    kind: type[LinuxSandbox] = Unsandboxed,
+    env: dict[str, str] | None = None,
+) -> Answer:
+    async def ask() -> Answer:
+        sandbox = kind(os.environ["QUIRE_HOME"])
+        try:
+            return await question(ReviewDiffs(Git(sandbox, lambda: env or dict(os.environ))))
+        finally:
+            await sandbox.aclose()
+
+    return asyncio.run(ask())
 
 
 class Repo:
@@ -48,13 +80,12 @@ class Repo:
         return self.git("rev-parse", "HEAD")
 
     def patch(self, target: ReviewTarget, base: str | None = None, cwd: str = "") -> Patch:
-        diffs = ReviewDiffs(os.environ)
-        found = asyncio.run(diffs.patch(cwd or str(self.path), target, base))
+        found = asked(lambda diffs: diffs.patch(cwd or str(self.path), target, base))
         assert found is not None
         return found
 
     def merge_base(self, branch: str) -> str | None:
-        return asyncio.run(ReviewDiffs(os.environ).merge_base(str(self.path), branch))
+        return asked(lambda diffs: diffs.merge_base(str(self.path), branch))
 
 
 @pytest.fixture
@@ -84,8 +115,9 @@ def test_nothing_was_committed_yet(tmp_path: Path):
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     (folder / "f").write_text("a\n")
     subprocess.run(["git", "add", "f"], cwd=folder, check=True)
-    found = asyncio.run(
-        ReviewDiffs(os.environ).patch(str(folder), UncommittedChangesReviewTarget(), None)
+    found = asked(
+        lambda diffs: diffs.patch(str(folder), UncommittedChangesReviewTarget(), None),
+        kind=LinuxSandbox,
     )
     assert found is not None
     assert lines(found) == {"f": [(1, 1)]}
@@ -149,39 +181,18 @@ def test_a_folder_below_and_a_link_to_the_repository(repo: Repo, tmp_path: Path)
 
 
 def test_what_git_cannot_tell_is_an_error_with_a_reason(tmp_path: Path, repo: Repo):
-    with pytest.raises(ToolError, match="git rev-parse failed with code 128"):
+    with pytest.raises(ToolError, match="git rev-parse failed"):
         repo.patch(UncommittedChangesReviewTarget(), cwd=str(tmp_path))
     with pytest.raises(ToolError, match="git rev-parse failed"):
         repo.patch(CommitReviewTarget("--output=/x"))
     with pytest.raises(ToolError, match="merge base"):
         repo.patch(BaseBranchReviewTarget("main"))
-    assert asyncio.run(ReviewDiffs({}).patch(str(repo.path), CustomReviewTarget("x"), None)) is None
-    with pytest.raises(ToolError, match="git cannot be started: there is no git"):
-        asyncio.run(
-            ReviewDiffs({"PATH": ""}).patch(str(repo.path), UncommittedChangesReviewTarget(), None)
+    assert asked(lambda diffs: diffs.patch("/", CustomReviewTarget("x"), None)) is None
+    with pytest.raises(ToolError, match="git rev-parse failed"):
+        asked(
+            lambda diffs: diffs.patch(str(repo.path), UncommittedChangesReviewTarget(), None),
+            env={"PATH": "/nowhere"},
         )
-
-
-def test_a_git_that_hangs_is_ended(tmp_path: Path, repo: Repo):
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "git").write_text("#!/bin/sh\necho $$ > $PIDS\nsleep 60\n")
-    (folder / "git").chmod(0o755)
-    env = {"PATH": f"{folder}:{os.environ['PATH']}", "PIDS": str(tmp_path / "pid")}
-    diffs = ReviewDiffs(env, timeout_s=0.5)
-    with pytest.raises(ToolError, match="git took longer"):
-        asyncio.run(diffs.patch(str(repo.path), UncommittedChangesReviewTarget(), None))
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-
-
-def test_git_is_never_taken_from_the_repository(tmp_path: Path):
-    (tmp_path / "git").write_text("#!/bin/sh\n")
-    (tmp_path / "git").chmod(0o755)
-    for path in (".", "", "relative"):
-        with pytest.raises(OSError, match="no git"):
-            program(path)
-    assert program(f".:{tmp_path}") == str(tmp_path / "git")
 
 
 def test_missing_objects_are_not_fetched(repo: Repo, tmp_path: Path):

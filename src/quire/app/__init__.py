@@ -48,11 +48,9 @@ class App:
 
     def reviews(self) -> Reviews:
         """Starts reviews in the threads of this process."""
-        from quire.rollout.ids import UuidSource
-        from quire.server.reviews import Reviews
-        from quire.workspace.review_diff import ReviewDiffs
+        from quire.app.reviews import reviews
 
-        return Reviews(ReviewDiffs(self.setup.env), UuidSource().new)
+        return reviews(self.profile, self.sandbox)
 
     async def aclose(self) -> None:
         """End what threads share. Call after they are closed."""

@@ -1,14 +1,21 @@
-"""How the thread of a reviewer differs from the one it reviews for."""
+"""Reviews, composed: git in the sandbox, and how the thread of a reviewer differs from the one it
+reviews for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from quire.app.choice import OFFLINE
+from quire.app.choice import OFFLINE, key_variables
 from quire.config.schema import Config
 from quire.core.errors import UsageError
+from quire.core.ports import Sandbox
 from quire.protocol.local import ThreadSettings
-from quire.protocol.policy import SandboxMode, TurnContext
+from quire.protocol.policy import SandboxMode, SandboxPolicy, TurnContext
+
+if TYPE_CHECKING:
+    from quire.app.profile import Profile
+    from quire.server.reviews import Reviews
 
 CANNOT_REVIEW = (
     "the embedded offline model cannot review code: it only repairs failing tests; choose another "
@@ -42,6 +49,22 @@ def reviewer_settings(
         base_instructions=instructions,
         workspace_roots=context.workspace_roots,
     )
+
+
+def reviews(profile: Profile, sandbox: Sandbox) -> Reviews:
+    """Starts reviews in the threads of a process."""
+    from quire.rollout.ids import UuidSource
+    from quire.server.reviews import Reviews
+    from quire.tools.environment import EnvironmentPolicy, inherited
+    from quire.workspace.git import Git
+    from quire.workspace.review_diff import ReviewDiffs
+
+    setup = profile.setup
+    secrets = key_variables(profile.choice.provider, profile.config)
+    policy = EnvironmentPolicy(model_keys=secrets)
+    rights = SandboxPolicy(mode=_mode(setup.loaded.sources.flags))
+    git = Git(sandbox, lambda: inherited(policy, setup.env), rights)
+    return Reviews(ReviewDiffs(git), UuidSource().new)
 
 
 def _mode(flags: Mapping[str, object]) -> SandboxMode:

@@ -24,6 +24,10 @@ _SAFE = {
     "core.pager": "cat",
     "core.alternateRefsCommand": "",
     "core.sshCommand": "false",
+    "core.untrackedCache": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "safe.bareRepository": "explicit",
     "core.quotePath": "true",
     "diff.external": "",
     "log.showSignature": "false",
@@ -42,11 +46,18 @@ _ENVIRONMENT = {
 
 
 class Git:
-    """Runs git. `environment` gives what it inherits, without secrets."""
+    """Runs git. `environment` gives what it inherits, without secrets; `policy` is for people who
+    said that there is to be no sandbox."""
 
-    def __init__(self, sandbox: Sandbox, environment: Callable[[], dict[str, str]]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        environment: Callable[[], dict[str, str]],
+        policy: SandboxPolicy | None = None,
+    ) -> None:
         self._sandbox = sandbox
         self._environment = environment
+        self._policy = policy or SandboxPolicy()
 
     async def run(
         self, cwd: str, *arguments: str, config: dict[str, str] | None = None
@@ -57,7 +68,7 @@ class Git:
             argv=("git", "--no-pager", *arguments),
             cwd=cwd,
             env=self._safe_environment(config or {}),
-            policy=SandboxPolicy(),
+            policy=self._policy,
             split=True,
         )
         try:
