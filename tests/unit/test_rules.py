@@ -135,6 +135,16 @@ def test_a_rule_that_asks_leaves_nothing_to_amend(tmp_path: Path) -> None:
     assert rules.judge(action("git push")).amendment == ()
 
 
+def test_an_allowed_rm_is_not_asked_about(tmp_path: Path) -> None:
+    rules = rules_of(tmp_path, 'prefix_rule(["rm", "-rf", "build"])\nprefix_rule(["find"])')
+    wanted = rules.judge(action("rm -rf build"))
+    assert (wanted.decision, wanted.forced_rm) == ("allow", False)
+    hidden = rules.judge(action("find . -exec rm -rf {} +"))
+    assert (hidden.decision, hidden.forced_rm) == ("allow", True)
+    other = rules.judge(action("rm -rf src"))
+    assert (other.forced_rm, other.amendment) == (True, (("rm", "-rf", "src"),))
+
+
 # --- remembering -----------------------------------------------------------------------------
 
 

@@ -87,3 +87,34 @@ def test_any_text_is_a_policy_or_one_line_of_error(text: str) -> None:
         read_text(text, "x.rules")
     except RuleError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x = "a" * 10000000000',
+        "x = [1]\ny = x + x",
+        'x = "a".replace("", "b")',
+        'x = f"{y}{y}"',
+        "[i for i in y]",
+        "def f():\n  pass",
+        "x = lambda: 1",
+        "x = '''a''' % 1",
+        "x = '\\\\' * 9",
+    ],
+)
+def test_a_project_only_states_its_rules(text: str) -> None:
+    """Nothing is evaluated: the first of these would take ten gigabytes."""
+    with pytest.raises(RuleError, match=r"^x\.rules:[12]: a project's rule file may hold calls"):
+        read_text(text, "x.rules", "project")
+
+
+def test_a_project_states_rules_in_any_layout() -> None:
+    text = (
+        "# the team's: * + %\n"
+        "READ = ['status', \"log\"]\n"
+        "prefix_rule(\n    pattern = ['git', READ],\n"
+        "    justification = 'it\\'s * harmless + \"x\"',\n)\n"
+        "prefix_rule(['a'], not_match = ['''b * c'''])\n"
+    )
+    assert len(read_text(text, "x.rules", "project").prefix_rules) == 2

@@ -18,6 +18,7 @@ from quire.config.rules.clauses import (
     network_rule,
     prefix_rule,
 )
+from quire.config.rules.literals import first_computation
 from quire.config.rules.policy import NetworkRule, Place, Policy, PrefixRule, Words
 from quire.core.errors import UsageError
 
@@ -93,6 +94,10 @@ def read_text(text: str, path: str, kind: str = "user") -> Policy:
     """The policy that a file's text makes, its examples checked. Raises `RuleError`."""
     if not text.strip():
         return Policy()
+    line = first_computation(text) if kind == "project" else None
+    if line is not None:
+        message = "a project's rule file may hold calls and literal values only"
+        raise RuleError(Place(path, line, kind), message)
     rules: list[tuple[PrefixRule, Call]] = []
     network: list[NetworkRule] = []
     executables: dict[str, Words] = {}
@@ -121,7 +126,7 @@ def _calls(text: str, path: str, kind: str) -> list[Call]:
     import starlark
 
     calls: list[Call] = []
-    deadline = time.monotonic() + _MAX_SECONDS
+    deadline = time.thread_time() + _MAX_SECONDS
 
     def take(function: str, stack: str, arguments: list[tuple[str, str, object]]) -> None:
         if len(calls) >= MAX_RULES:
@@ -138,7 +143,7 @@ def _calls(text: str, path: str, kind: str) -> list[Call]:
     module.add_callable("__call", take)
     names = starlark.Globals.extended_by([starlark.LibraryExtension.CallStack])
     options = starlark.EvalOptions(
-        check_cancelled=lambda: time.monotonic() > deadline, max_callstack_size=_MAX_STACK
+        check_cancelled=lambda: time.thread_time() > deadline, max_callstack_size=_MAX_STACK
     )
     try:
         starlark.eval(module, starlark.parse("prelude", _PRELUDE, dialect), names)
@@ -148,7 +153,7 @@ def _calls(text: str, path: str, kind: str) -> list[Call]:
         starlark.eval_with(options, module, tree, names)
     except starlark.StarlarkError as error:
         line, message = _explain(str(error))
-        if time.monotonic() > deadline:
+        if time.thread_time() > deadline:
             message = f"it runs for more than {_MAX_SECONDS:.0f} s"
         raise RuleError(Place(path, line, kind), message) from None
     return calls
