@@ -19,12 +19,13 @@ SAMPLES = Path(__file__).parents[1] / "data" / "rpc"
 
 
 class ScriptedCaller:
-    """Implements `server.routes.Caller`. `told` holds names and encoded parameters of the
-    notifications, in order."""
+    """Implements `server.routes.Client`, and `Caller` where one call is all. `told` holds
+    names and encoded parameters of the notifications, in order."""
 
     def __init__(self, name: str = "scripted") -> None:
         self.name = name
         self.experimental = True
+        self.gone = False
         self.told: list[tuple[str, Any]] = []
         self._changed = asyncio.Event()
         self._on_close: list[Callable[[], None]] = []
@@ -44,10 +45,6 @@ class ScriptedCaller:
     def client(self) -> ScriptedCaller:
         return self
 
-    @property
-    def gone(self) -> bool:
-        return False
-
     def forward(self, kind: Notification, frame: bytes) -> None:
         self.told.append((kind.name, json.loads(frame)["params"]))
         self._changed.set()
@@ -58,6 +55,7 @@ class ScriptedCaller:
     def withdraw(self, request_id: int) -> None: ...
 
     def close(self) -> None:
+        self.gone = True
         for callback in self._on_close:
             callback()
 
@@ -73,13 +71,25 @@ class ScriptedCaller:
                 await self._changed.wait()
 
 
+class ScriptedCall:
+    """Implements `server.routes.Caller`: a new one for each call, as over a connection."""
+
+    def __init__(self, client: ScriptedCaller) -> None:
+        self.client = client
+        self.name = client.name
+        self.experimental = client.experimental
+        self.notify = client.notify
+        self.on_close = client.on_close
+        self.after_reply = client.after_reply
+
+
 async def call(
     routes: Routes, caller: ScriptedCaller, method: str, params: Mapping[str, Any]
 ) -> Any:
     """The decoded result, or `{"error": {"code": ..., "message": ...}}`."""
     raw = msgspec.Raw(msgspec.json.encode(params))
     try:
-        return json.loads(msgspec.json.encode(await routes[method](raw, caller)))
+        return json.loads(msgspec.json.encode(await routes[method](raw, ScriptedCall(caller))))
     except RpcError as exc:
         return {"error": {"code": exc.code, "message": str(exc)}}
 

@@ -117,14 +117,14 @@ class FsCalls:
 
     async def watch(self, params: FsWatchParams, caller: Caller) -> FsWatchResponse:
         path, watch_id = absolute(params.path), params.watch_id
-        watches = self._watches.of(caller)
+        watches, client = self._watches.of(caller), caller.client
         if watch_id in watches:
             raise InvalidRequest(f"watchId already exists: {watch_id}")
 
         def changed(paths: tuple[str, ...]) -> None:
             found = tuple(map(shown, paths))
             told = FsChangedNotification(watch_id=watch_id, changed_paths=found)
-            caller.notify(FS_CHANGED, told)
+            client.notify(FS_CHANGED, told)
 
         try:
             watches[watch_id] = self._watcher.watch(path, changed)

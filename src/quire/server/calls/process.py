@@ -43,7 +43,7 @@ from quire.server.calls.running import (
     spoken,
 )
 from quire.server.errors import INVALID_PARAMS, InvalidRequest, RpcError
-from quire.server.routes import Caller, Routes, route
+from quire.server.routes import Caller, Client, Routes, route
 
 
 class ProcessCalls:
@@ -70,7 +70,7 @@ class ProcessCalls:
         if jobs.taken(name):
             raise InvalidRequest(f"duplicate active process handle: {quoted(name)}")
         job, forget = await jobs.start(self._sandbox, name, order, "process")
-        task = asyncio.create_task(self._run(job, order, name, caller, forget))
+        task = asyncio.create_task(self._run(job, order, name, caller.client, forget))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return Empty()
@@ -98,7 +98,7 @@ class ProcessCalls:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(
-        self, job: Job, order: Order, name: str, caller: Caller, forget: Callable[[], None]
+        self, job: Job, order: Order, name: str, client: Client, forget: Callable[[], None]
     ) -> None:
         kind = PROCESS_OUTPUT_UNCAPPED if order.cap is None else PROCESS_OUTPUT
 
@@ -109,7 +109,7 @@ class ProcessCalls:
                 delta_base64=base64.encode(data),
                 cap_reached=cut,
             )
-            caller.notify(kind, told)
+            client.notify(kind, told)
 
         try:
             ended = await job.run(tell)
@@ -124,7 +124,7 @@ class ProcessCalls:
             stderr_cap_reached=ended.stderr_cut,
             output_drain_timed_out=False,
         )
-        caller.notify(PROCESS_EXITED, told)
+        client.notify(PROCESS_EXITED, told)
 
     def _find(self, caller: Caller, name: str) -> Job:
         job = self._jobs.of(caller).find(name)

@@ -26,7 +26,7 @@ from quire.server.calls.blocking import Blocking, shown
 from quire.server.calls.per_client import PerClient
 from quire.server.errors import InternalError, InvalidRequest
 from quire.server.fuzzy import LIMIT, Corpus, Match
-from quire.server.routes import Caller, Routes, route
+from quire.server.routes import Caller, Client, Routes, route
 
 KEPT_SECONDS = 3.0
 """How long the names below a folder are taken to be the same by single searches."""
@@ -100,7 +100,7 @@ class SearchCalls:
         client.stop(name)
         if len(client.sessions) >= MAX_SESSIONS:
             raise InvalidRequest(f"too many search sessions: at most {MAX_SESSIONS}")
-        client.sessions[name] = _Session(self._answer(name, roots, caller))
+        client.sessions[name] = _Session(self._answer(name, roots, caller.client))
         return Empty()
 
     async def session_update(
@@ -117,7 +117,7 @@ class SearchCalls:
         return Empty()
 
     def _answer(
-        self, name: str, roots: tuple[str, ...], caller: Caller
+        self, name: str, roots: tuple[str, ...], client: Client
     ) -> Callable[[_Session], Coroutine[None, None, None]]:
         async def answer(session: _Session) -> None:
             corpora = [await self._corpus(root) for root in roots]
@@ -125,7 +125,7 @@ class SearchCalls:
                 query, stopped = session.take()
                 files = await self._best(query, corpora, stopped)
                 if not stopped():
-                    _tell(caller, name, query, files)
+                    _tell(client, name, query, files)
                 await session.asked()
 
         return answer
@@ -217,11 +217,11 @@ def _checked(roots: tuple[str, ...]) -> tuple[str, ...]:
     return roots
 
 
-def _tell(caller: Caller, name: str, query: str, files: tuple[FuzzyFileSearchResult, ...]) -> None:
+def _tell(client: Client, name: str, query: str, files: tuple[FuzzyFileSearchResult, ...]) -> None:
     updated = FuzzyFileSearchSessionUpdatedNotification(session_id=name, query=query, files=files)
-    caller.notify(SEARCH_UPDATED, updated)
+    client.notify(SEARCH_UPDATED, updated)
     completed = FuzzyFileSearchSessionCompletedNotification(session_id=name)
-    caller.notify(SEARCH_COMPLETED, completed)
+    client.notify(SEARCH_COMPLETED, completed)
 
 
 def _result(root: str, match: Match) -> FuzzyFileSearchResult:
