@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import unix_connect
 
 from quire.core.errors import UsageError
+from quire.server.channel import MAX_FRAME
 from quire.server.transport.addresses import UnixSocket, parse_url
 from quire.server.transport.place import connectable, default_path
 from quire.server.transport.unix import UnixListener
@@ -68,6 +69,9 @@ def test_lines_and_websockets_are_served_at_one_private_socket(tmp_path: Path) -
             writer.write(b'{"a":1}\n{"half"')
             assert await reader.readline() == b'{"a":1}\n'
             async with unix_connect(path, compression=None) as client:
+                assert client.response is not None
+                name = "x-codex-websocket-max-unfragmented-message-bytes"
+                assert client.response.headers[name] == str(MAX_FRAME)
                 await client.send('"other"')
                 assert await client.recv() == '"other"'
             writer.write(b":2}")

@@ -103,7 +103,7 @@ class _Greeting(asyncio.Protocol):
         if data.startswith(_HTTP) or _HTTP.startswith(data):
             from quire.server.transport.websocket import Door, WebSocketChannel
 
-            channel = WebSocketChannel(Door(origins=True), self._started)
+            channel = WebSocketChannel(Door(private=True), self._started)
             self._arrivals.add(channel)
             return channel
         return LineChannel()

@@ -28,21 +28,22 @@ PING_SECONDS = 30.0
 FRAGMENT = 8 * 1024 * 1024
 """Longer messages go out in parts: widespread clients take no frame above 16 MiB."""
 _PROBES = ("/readyz", "/healthz")
+_LONGEST_FRAME = "X-Codex-WebSocket-Max-Unfragmented-Message-Bytes"
 _PLAIN = "text/plain; charset=utf-8"
 
 
 class Door:
     """What a client must show before its WebSocket opens. Browsers send an `Origin` and are
-    refused wherever they could reach us."""
+    refused wherever they could reach us; a socket that is `private` they cannot."""
 
-    def __init__(self, auth: Auth | None = None, *, origins: bool = False) -> None:
+    def __init__(self, auth: Auth | None = None, *, private: bool = False) -> None:
         self._auth = auth
-        self._origins = origins
+        self._private = private
 
     def answer(self, protocol: ServerProtocol, request: Request) -> Response:
         """101 when it opens; statuses and texts are those of Codex 0.169."""
         headers = request.headers
-        if not self._origins and headers.get_all("Origin"):
+        if not self._private and headers.get_all("Origin"):
             return _response(403, "Forbidden")
         if request.path.partition("?")[0] in _PROBES:
             if request.method in ("GET", "HEAD"):
@@ -59,6 +60,8 @@ class Door:
         accepted = protocol.accept(request)
         if accepted.status_code != 101:
             return _response(400, "Bad Request", bytes(accepted.body).decode().strip())
+        if self._private:
+            accepted.headers[_LONGEST_FRAME] = str(MAX_FRAME)
         return accepted
 
 
