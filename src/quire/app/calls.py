@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
 from quire.app import App
 from quire.app.choice import OFFLINE, choose_model
+from quire.app.setup import environment_policy, sandbox_policy
 from quire.config.command_actions import command_actions
 from quire.config.profile_list import ProfileList
 from quire.config.providers import ProviderSummaries
@@ -12,24 +18,37 @@ from quire.config.store import ConfigStore
 from quire.core.errors import UsageError
 from quire.models.account import AccountKeys
 from quire.models.listing import CatalogListing
+from quire.protocol.policy import SandboxPolicy
+from quire.protocol.rpc.method import Notification
 from quire.rollout.library import Library
 from quire.server.calls.account import AccountCalls
+from quire.server.calls.command import CommandCalls
 from quire.server.calls.config import ConfigCalls
 from quire.server.calls.fs import FsCalls
 from quire.server.calls.history import HistoryCalls
 from quire.server.calls.models import ModelCalls
 from quire.server.calls.permissions import PermissionCalls
+from quire.server.calls.process import ProcessCalls
 from quire.server.calls.review import ReviewCalls
-from quire.server.calls.stored_threads import StoredThreadCalls, TellAll
+from quire.server.calls.server import ServerCalls
+from quire.server.calls.stored_threads import StoredThreadCalls
 from quire.server.calls.threads import ThreadCalls
 from quire.server.calls.turns import TurnCalls
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
 from quire.server.routes import Routes
+from quire.tools.environment import inherited
 from quire.workspace.watch import InotifyWatcher
 
 
-def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
+class Everyone(Protocol):
+    """All clients of the server."""
+
+    def tell(self, kind: Notification, params: Struct) -> None: ...
+    def in_flight(self) -> int: ...
+
+
+def compose(app: App, hubs: Hubs, everyone: Everyone) -> Routes:
     """Every method of the server by name."""
     setup = app.setup
     store = ConfigStore(setup.loaded.sources)
@@ -45,19 +64,42 @@ def compose(app: App, hubs: Hubs, tell: TellAll) -> Routes:
         except UsageError:  # Something else is configured; what it lacks is said when it is used.
             return False
 
+    def environment() -> dict[str, str]:
+        loaded = store.load()
+        provider = choose_model(loaded.config, setup.env, setup.home).provider
+        return inherited(environment_policy(loaded.config, provider), setup.env)
+
     calls = (
         ThreadCalls(hubs, library, histories),
-        StoredThreadCalls(hubs, library, histories, tell),
-        HistoryCalls(hubs, histories),
+        StoredThreadCalls(hubs, library, histories, everyone.tell),
+        HistoryCalls(hubs, library, histories),
         TurnCalls(hubs),
         ReviewCalls(hubs, app.reviews()),
         ModelCalls(
             CatalogListing(lambda: store.load().config.model_catalog_json, offline),
             providers,
         ),
-        AccountCalls(AccountKeys(setup.home, setup.env, providers.needs_login), tell),
+        AccountCalls(AccountKeys(setup.home, setup.env, providers.needs_login), everyone.tell),
         ConfigCalls(Settings(store)),
         PermissionCalls(ProfileList(store.load)),
         FsCalls(InotifyWatcher()),
+        CommandCalls(app.sandbox, environment, Permissions(store), setup.cwd),
+        ProcessCalls(app.sandbox, environment),
+        ServerCalls(hubs, everyone.in_flight, setup.cwd),
     )
     return {name: handler for each in calls for name, handler in each.routes().items()}
+
+
+class Permissions:
+    """Implements `server.calls.command.Permissions`."""
+
+    def __init__(self, store: ConfigStore) -> None:
+        self._store = store
+
+    def configured(self) -> SandboxPolicy:
+        return sandbox_policy(self._store.load())
+
+    def profile(self, name: str) -> SandboxPolicy:
+        sources = self._store.sources
+        flags = {**sources.flags, "default_permissions": name}
+        return sandbox_policy(ConfigStore(replace(sources, flags=flags)).load())

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from quire.app.choice import ModelChoice, key_variables
+from quire.app.choice import ModelChoice
 from quire.app.profile import Profile
-from quire.app.setup import SystemClock
+from quire.app.setup import SystemClock, environment_policy
 from quire.core.admit import Facts
 from quire.core.gate import Gate
 from quire.core.ports import Approver, Model, Rollout
@@ -179,21 +179,11 @@ class Opener:
 
     def _shell(self, profile: Profile, thread_id: str) -> CommandShell:
         from quire.tools.command_shell import CommandShell
-        from quire.tools.environment import EnvironmentPolicy
         from quire.tools.shims import shim_folder
 
         config, home = profile.config, self._home
-        policy = config.shell_environment_policy
         return CommandShell(
-            EnvironmentPolicy(
-                inherit=policy.inherit,
-                ignore_default_excludes=policy.ignore_default_excludes,
-                exclude=policy.exclude,
-                include_only=policy.include_only,
-                set=policy.set,
-                model_keys=key_variables(profile.choice.provider, config),
-                allow_login=config.allow_login_shell,
-            ),
+            environment_policy(config, profile.choice.provider),
             self._env,
             thread_id,
             path_prefix=shim_folder(home),

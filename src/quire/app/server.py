@@ -40,7 +40,7 @@ class AppServer:
         approver = ClientApprover(self._find, command_actions)
         self.hubs = Hubs(Threads(app.opener(approver)), self._translator)
         self._clients: set[Connection] = set()
-        self._routes = compose(app, self.hubs, self._tell)
+        self._routes = compose(app, self.hubs, self)
         self._greeter = Greeter(program=f"quire/{__version__}", home=app.setup.home)
 
     async def serve(self, channel: Channel) -> None:
@@ -57,11 +57,16 @@ class AppServer:
         await self.hubs.aclose()
         await self._app.aclose()
 
+    def in_flight(self) -> int:
+        """Calls of all clients that are under way."""
+        return sum(client.in_flight for client in self._clients)
+
     def _welcome(self, client: Connection) -> None:
         for text in self._warnings:
             client.notify(CONFIG_WARNING, ConfigWarningNotification(summary=text))
 
-    def _tell(self, kind: Notification, params: Struct) -> None:
+    def tell(self, kind: Notification, params: Struct) -> None:
+        """Tell every client, whatever it watches."""
         for client in self._clients:
             client.notify(kind, params)
 

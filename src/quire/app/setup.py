@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from quire.app.choice import OFFLINE, ModelChoice
+from quire.app.choice import OFFLINE, ModelChoice, key_variables
 from quire.config.load import LoadedConfig
+from quire.config.schema import Config
 from quire.core.errors import UsageError
+from quire.models.provider import ProviderConfig
 from quire.protocol.policy import SandboxPolicy, TurnContext
+
+if TYPE_CHECKING:
+    from quire.tools.environment import EnvironmentPolicy
 
 
 class SystemClock:
@@ -40,21 +46,13 @@ class Setup(Struct, frozen=True, kw_only=True):
 def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
     """The settings that turns start from."""
     config, cwd, info = setup.loaded.config, setup.cwd, choice.info
-    write, profile = config.sandbox_workspace_write, setup.loaded.permissions
     summary = config.model_reasoning_summary or info.default_reasoning_summary
     verbosity = config.model_verbosity or info.default_verbosity
     return TurnContext(
         cwd=cwd,
         model=info.slug,
         model_provider=choice.provider.id if choice.provider else OFFLINE,
-        sandbox=SandboxPolicy(
-            mode=config.sandbox_mode or "read-only",
-            writable_roots=write.writable_roots,
-            network_access=write.network_access,
-            exclude_tmpdir_env_var=write.exclude_tmpdir_env_var,
-            exclude_slash_tmp=write.exclude_slash_tmp,
-            denied_reads=profile.denied_reads if profile else (),
-        ),
+        sandbox=sandbox_policy(setup.loaded),
         approval_policy=config.approval_policy or "never",
         approvals_reviewer=config.approvals_reviewer or "user",
         workspace_roots=(cwd,),
@@ -66,6 +64,36 @@ def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
         max_output_tokens=info.max_output_tokens,
         parallel_tool_calls=info.supports_parallel_tool_calls,
         shell=user_shell(setup.env),
+    )
+
+
+def sandbox_policy(loaded: LoadedConfig) -> SandboxPolicy:
+    """What commands may touch, as configured."""
+    config, profile = loaded.config, loaded.permissions
+    write = config.sandbox_workspace_write
+    return SandboxPolicy(
+        mode=config.sandbox_mode or "read-only",
+        writable_roots=write.writable_roots,
+        network_access=write.network_access,
+        exclude_tmpdir_env_var=write.exclude_tmpdir_env_var,
+        exclude_slash_tmp=write.exclude_slash_tmp,
+        denied_reads=profile.denied_reads if profile else (),
+    )
+
+
+def environment_policy(config: Config, provider: ProviderConfig | None) -> EnvironmentPolicy:
+    """What commands see of our environment. No key of the model is in it."""
+    from quire.tools.environment import EnvironmentPolicy
+
+    policy = config.shell_environment_policy
+    return EnvironmentPolicy(
+        inherit=policy.inherit,
+        ignore_default_excludes=policy.ignore_default_excludes,
+        exclude=policy.exclude,
+        include_only=policy.include_only,
+        set=policy.set,
+        model_keys=key_variables(provider, config),
+        allow_login=config.allow_login_shell,
     )
 
 

@@ -100,6 +100,11 @@ class Connection:
         else:
             self._closing.append(callback)
 
+    @property
+    def in_flight(self) -> int:
+        """Calls under way."""
+        return len(self._calls)
+
     async def serve(self) -> None:
         """Serve until the client is gone. A cancellation closes the connection."""
         writer = asyncio.create_task(self._write())

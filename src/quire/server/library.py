@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from quire.protocol.records import GitInfo, Record
-from quire.protocol.stored import ListQuery, Page, StoredThread
+from quire.protocol.stored import HitPage, ListQuery, Page, StoredThread
 
 
 class ThreadLibrary(Protocol):
@@ -21,6 +21,10 @@ class ThreadLibrary(Protocol):
 
     def records(self, thread_id: str) -> Iterable[Record]:
         """Its log, without loading it for writing."""
+        ...
+
+    def search(self, text: str, query: ListQuery) -> HitPage:
+        """Threads in whose messages `text` is."""
         ...
 
     def rename(self, thread_id: str, name: str) -> str:

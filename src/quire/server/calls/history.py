@@ -9,28 +9,39 @@ import msgspec
 from quire.protocol.items import CALL_KINDS, OUTPUT_KINDS, HistoryItem, history_item
 from quire.protocol.records import ItemAdded
 from quire.protocol.rpc.thread_history import (
+    THREAD_REVERTED,
     ItemThreadItemsListAnchor,
     ThreadInjectItemsParams,
     ThreadInjectItemsResponse,
     ThreadItemEntry,
     ThreadItemsListParams,
     ThreadItemsListResponse,
+    ThreadRevertedNotification,
+    ThreadRevertParams,
+    ThreadRevertResponse,
+    ThreadSearchParams,
+    ThreadSearchResponse,
+    ThreadSearchResult,
     ThreadTurnsListParams,
     ThreadTurnsListResponse,
 )
+from quire.protocol.stored import INTERACTIVE_SOURCES, ListQuery
 from quire.server.errors import INVALID_PARAMS, InvalidRequest
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
-from quire.server.paging import PageRequest, page
+from quire.server.library import ThreadLibrary
+from quire.server.paging import DEFAULT_PAGE, PageRequest, page
 from quire.server.routes import Caller, Routes, route
+from quire.server.thread_views import loaded_view, stored_view
 from quire.server.turn_views import entries_of, turn_view
 
 
 class HistoryCalls:
     """Answers about the turns and items of threads."""
 
-    def __init__(self, hubs: Hubs, histories: Histories) -> None:
+    def __init__(self, hubs: Hubs, library: ThreadLibrary, histories: Histories) -> None:
         self._hubs = hubs
+        self._library = library
         self._histories = histories
 
     def routes(self) -> Routes:
@@ -38,6 +49,8 @@ class HistoryCalls:
             "thread/turns/list": route(ThreadTurnsListParams, self.list_turns),
             "thread/items/list": route(ThreadItemsListParams, self.list_items),
             "thread/inject_items": route(ThreadInjectItemsParams, self.inject),
+            "thread/revert": route(ThreadRevertParams, self.revert),
+            "thread/search": route(ThreadSearchParams, self.search),
         }
 
     async def list_turns(
@@ -101,6 +114,38 @@ class HistoryCalls:
         for item in items:
             thread.record(ItemAdded(item, "note"))
         return ThreadInjectItemsResponse()
+
+    async def revert(self, params: ThreadRevertParams, caller: Caller) -> ThreadRevertResponse:
+        """Take back a turn and all later ones. Files stay as they are. Raises `InvalidRequest`
+        while a turn runs and for a turn that is not there."""
+        hub = self._hubs.find(params.thread_id)
+        if hub.loaded.opened.info.path is None:
+            raise InvalidRequest("ephemeral threads do not support thread/revert")
+        hub.loaded.thread.revert(params.before_turn_id, self._library.records(params.thread_id))
+        told = ThreadRevertedNotification(thread_id=params.thread_id)
+        caller.after_reply(lambda: hub.tell(THREAD_REVERTED, told))
+        turns = self._histories.turns(params.thread_id)
+        return ThreadRevertResponse(thread=loaded_view(hub, turns=turns))
+
+    async def search(self, params: ThreadSearchParams, caller: Caller) -> ThreadSearchResponse:
+        """Threads in whose messages the term stands, upper and lower case alike."""
+        query = ListQuery(
+            archived=params.archived or False,
+            source_kinds=params.source_kinds or INTERACTIVE_SOURCES,
+            sort_key="created_at" if params.sort_key == "created_at" else "updated_at",
+            descending=params.sort_direction != "asc",
+            cursor=params.cursor,
+            limit=DEFAULT_PAGE if params.limit is None else params.limit,
+        )
+        found = self._library.search(params.search_term, query)
+        return ThreadSearchResponse(
+            data=tuple(
+                ThreadSearchResult(thread=stored_view(hit.thread), snippet=hit.snippet)
+                for hit in found.hits
+            ),
+            next_cursor=found.next_cursor,
+            backwards_cursor=found.backwards_cursor,
+        )
 
 
 def _anchor(entries: Sequence[ThreadItemEntry], item_id: str, turn_id: str | None) -> int:

@@ -35,7 +35,7 @@ from quire.protocol.rpc.thread import (
     ThreadUnarchiveParams,
     ThreadUnarchiveResponse,
 )
-from quire.protocol.stored import ListQuery, StoredThread
+from quire.protocol.stored import INTERACTIVE_SOURCES, ListQuery, StoredThread
 from quire.server.errors import InvalidRequest
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
@@ -77,7 +77,7 @@ class StoredThreadCalls:
                 archived=params.archived or False,
                 cwds=cwds,
                 model_providers=params.model_providers or (),
-                source_kinds=params.source_kinds or (),
+                source_kinds=params.source_kinds or INTERACTIVE_SOURCES,
                 search_term=params.search_term,
                 excluded_ids=params.excluded_thread_ids or (),
                 sort_key=_sort_key(params),
