@@ -17,6 +17,7 @@ WRAPPERS = frozenset(
         *("gdb", "ionice", "linux32", "linux64", "ltrace", "nice", "nohup", "nsenter", "numactl"),
         *("parallel", "pkexec", "proot", "runuser", "screen", "script", "setarch", "setpriv"),
         *("setsid", "ssh", "stdbuf", "strace", "su", "sudo", "systemd-run", "taskset", "time"),
+        *("flatpak", "rsync", "tar", "wsl"),  # in options, or after their own words
         *("timeout", "tmux", "toybox", "unbuffer", "unshare", "valgrind", "watch", "xargs"),
     )
 )
@@ -42,6 +43,14 @@ FIND_ACTIONS = frozenset(
     ("-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch")
 )
 SOURCE = frozenset((".", "source"))
+STARTED_BY_VARIABLES = frozenset(
+    (
+        *("BROWSER", "EDITOR", "GIT_ASKPASS", "GIT_EDITOR", "GIT_EXTERNAL_DIFF", "GIT_PAGER"),
+        *("GIT_SEQUENCE_EDITOR", "GIT_SSH", "GIT_SSH_COMMAND", "LESSOPEN", "MANPAGER", "PAGER"),
+        *("PROMPT_COMMAND", "SSH_ASKPASS", "VISUAL"),
+    )
+)
+"""Variables whose value other programs run."""
 FED_SHELLS = frozenset((*SOURCE, "at", "batch"))
 """They read commands from what they are fed."""
 

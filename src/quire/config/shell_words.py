@@ -12,7 +12,7 @@ from functools import cache
 from msgspec import Struct
 from tree_sitter import Language, Node, Parser
 
-from quire.config.programs import SHELLS, UNKNOWN, base_name
+from quire.config.programs import SHELLS, STARTED_BY_VARIABLES, UNKNOWN, base_name
 
 _MAX_NODES = 200_000
 _MAX_NESTED = 8
@@ -125,6 +125,8 @@ class _Reader:
             return
         text = self._value(value)
         self._known.pop(node_text(name), None)
+        if node_text(name) in STARTED_BY_VARIABLES:
+            self._more.append(SimpleCommand(("eval", text)))
         if UNKNOWN not in text:
             self._known[node_text(name)] = text
 
@@ -165,7 +167,7 @@ class _Reader:
             case "command_name" | "concatenation" | "string" | "translated_string":
                 return "".join(self._value(child) for child in node.named_children)
             case "word" | "number" | "extglob_pattern":
-                return unescaped(node_text(node))
+                return _matching(node_text(node))
             case "raw_string":
                 return node_text(node)[1:-1]
             case "ansi_c_string":
@@ -309,6 +311,14 @@ def unescaped(text: str) -> str:
     """What the shell makes of a word without quotes."""
     characters = iter(text)
     return "".join(next(characters, "") if c == "\\" else c for c in characters)
+
+
+def _matching(text: str) -> str:
+    """The same for a word in which `*` and `?` stand for what files are called."""
+    if "*" not in text and "?" not in text:
+        return unescaped(text)
+    pieces = [unescaped(piece) for piece in text.replace("?", "*").split("*")]
+    return unescaped(text) if "\\" in text else UNKNOWN.join(pieces)
 
 
 def unescaped_in_quotes(text: str) -> str:

@@ -154,18 +154,20 @@ class StartedCommands:
             elif word.startswith("--config-env"):
                 self._doubt("a git setting that is only known when it runs")
             elif word.lower() in aliases:
-                self._git_alias(aliases[word.lower()], arguments[index + 1 :], depth)
+                value, rest = aliases[word.lower()], arguments[index + 1 :]
+                self._git_alias(value, arguments[:index], rest, depth)
             elif word.lower().startswith("alias."):
-                self._git_alias(" ".join(arguments[index + 1 : index + 2]), (), depth)
+                self._git_alias(" ".join(arguments[index + 1 : index + 2]), (), (), depth)
             elif word in ("foreach", "run", "-x", "--exec"):
                 rest = arguments[index + 1 :]
                 self._wrapper(rest, depth)
 
-    def _git_alias(self, value: str, rest: Words, depth: int) -> None:
+    def _git_alias(self, value: str, options: Words, rest: Words, depth: int) -> None:
+        """Take in what an alias stands for, which may be another of the same `options`."""
         if value.startswith("!"):
             self._script_word(value[1:], depth)
         elif value:
-            self.words(("git", *value.split(), *rest), depth + 1)
+            self.words(("git", *options, *value.split(), *rest), depth + 1)
 
     def _unknown(self, words: Words) -> None:
         """A word behind a wrapper that may be a program, or an option's value."""

@@ -142,9 +142,7 @@ def _restrictions(
         return (), (TOO_MUCH,)
     rules = [rule for rule in policy.prefix_rules if rule.decision != "allow"]
     heads = {base_name(head).casefold() for rule in rules for head in rule.pattern[0]}
-    started = StartedCommands(
-        wanted=lambda name: as_it_looks((name.casefold(),))[:1][0] in heads if name else False
-    )
+    started = StartedCommands(wanted=lambda name: _is_among(name, heads))
     if line.opaque or len(line.parts) != 1:
         started.read(script)
     else:  # Plain words need no grammar.
@@ -165,6 +163,12 @@ def _restrictions(
     for words in started.perhaps:
         met += _met([rule for rule in rules if len(rule.pattern) > 1], words)
     return tuple(dict.fromkeys(met)), tuple(dict.fromkeys(doubts))
+
+
+def _is_among(name: str, heads: set[str]) -> bool:
+    """Whether a program's base name is, or looks like, one of `heads`."""
+    seen = as_it_looks((name.casefold().removesuffix(".exe"),))[0]
+    return seen in heads or (seen.startswith("git-") and "git" in heads)
 
 
 def _met(rules: list[PrefixRule], words: Words) -> Iterator[Met]:

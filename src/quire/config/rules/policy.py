@@ -116,7 +116,7 @@ def restricting(rule: PrefixRule, words: Words) -> int:
     runs decides), or `CERTAINLY`. Paths count as names, capitals as small letters in a program's
     name (some disks do not tell them apart), and options may stand before any further word."""
     given = words[0].lstrip("=")
-    name = base_name(given)
+    name = base_name(given).removesuffix(".exe")
     heads = {given.casefold(), name.casefold()}
     if any(head.casefold() in heads for head in rule.pattern[0]):
         reach = {1: CERTAINLY}
