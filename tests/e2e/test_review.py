@@ -139,6 +139,25 @@ def test_nothing_but_a_flag_gives_the_reviewer_rights(
     assert (place.repo / "written").exists() == (mode != "read-only")
 
 
+def test_what_is_hidden_from_commands_is_hidden_from_the_reviewer(place: Place) -> None:
+    secret = place.repo / "secret.txt"
+    secret.write_text("hush\n")
+    hidden = f"""
+[permissions.dev]
+extends = ":workspace"
+[permissions.dev.filesystem]
+"{secret}" = "none"
+"""
+    with ResponsesServer([{"sh": "cat secret.txt; touch written"}, {"text": "Fine."}]) as server:
+        place.configure(server, hidden)
+        words = ("-c", "default_permissions=dev", "--json", "review", "--uncommitted")
+        result = place.run("exec", *words)
+    assert result.code == 0, result.err
+    (command,) = result.items("command_execution")
+    assert "hush" not in command["aggregated_output"]
+    assert "Read-only file system" in command["aggregated_output"]
+
+
 def test_a_review_that_was_killed_leaves_a_thread_that_goes_on(place: Place) -> None:
     with ResponsesServer([{"sh": "sleep 60"}, {"text": "Went on."}]) as server:
         place.configure(server)
@@ -249,6 +268,19 @@ def test_what_cannot_be_started_is_said(
         assert result.code == code
         result.assert_one_line(text)
     assert place.rollouts() == []
+
+
+@pytest.mark.parametrize(
+    "words", [("-i", "a.png"), ("--output-schema", "x"), ("--approve-for-me",)]
+)
+def test_options_that_would_have_no_effect_are_refused(
+    place: Place, words: tuple[str, ...]
+) -> None:
+    place.configure("http://127.0.0.1:9")
+    for command in (("review", *words), ("exec", *words, "review"), ("exec", "review", *words)):
+        result = place.run(*command, "--uncommitted")
+        assert result.code == 2, command
+        result.assert_one_line("")
 
 
 def test_instructions_of_ones_own_from_stdin(place: Place) -> None:

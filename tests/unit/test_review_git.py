@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from quire.protocol.review import (
     UncommittedChangesReviewTarget,
 )
 from quire.review.diff import changed_lines
+from quire.review.findings import keep_within, read_answer
 from quire.sandbox.linux import LinuxSandbox
 from quire.sandbox.process import RunningProcess
 from quire.workspace.git import Git
@@ -70,7 +72,7 @@ class Repo:
         )
         return done.stdout.strip()
 
-    def write(self, name: str, lines: str) -> None:
+    def write(self, name: str, lines: Sequence[str]) -> None:
         (self.path / name).parent.mkdir(exist_ok=True)
         (self.path / name).write_text("".join(f"{line}\n" for line in lines))
 
@@ -249,3 +251,43 @@ def test_a_hostile_repository_runs_nothing(repo: Repo, tmp_path: Path):
     # The traps do work: git on its own falls into them.
     subprocess.run(["git", "status"], cwd=repo.path, check=False, capture_output=True)
     assert trace.exists()
+
+
+def test_of_planted_faults_all_are_kept_and_of_decoys_none(repo: Repo):
+    """20 findings on changed lines and 30 beside them, over ten changed files."""
+    planted: list[tuple[str, int]] = []
+    decoys: list[tuple[str, int]] = []
+    for number in range(10):
+        name = f"dir {number % 3}/m{number}.py"
+        repo.write(name, [f"line {n}" for n in range(1, 61)])
+        if number < 8:
+            planted += [(name, 10 + number), (name, 50 - number)]
+            decoys += [(name, 30), (name, 9 + number - 1), (name, 59)]
+        else:
+            decoys += [(name, 10), (name, 11), (name, 12)]
+    repo.commit("all of it")
+    for name, line in planted:
+        text = (repo.path / name).read_text().split("\n")
+        text[line - 1] = "changed"
+        (repo.path / name).write_text("\n".join(text))
+    repo.write("new.py", "abcd")
+    planted += [("new.py", line) for line in range(1, 5)]
+    findings = [
+        {
+            "title": f"[P1] {kind}",
+            "body": "",
+            "confidence_score": 1,
+            "code_location": {
+                "absolute_file_path": str(repo.path / name),
+                "line_range": {"start": line, "end": line},
+            },
+        }
+        for kind, places in (("planted", planted), ("decoy", decoys))
+        for name, line in places
+    ]
+    output = read_answer(json.dumps({"findings": findings}))
+    assert output is not None
+    checked = keep_within(output, repo.patch(UncommittedChangesReviewTarget()))
+    assert [one.title for one in checked.findings] == ["[P1] planted"] * len(planted)
+    assert [one.title for one in checked.dropped] == ["[P1] decoy"] * len(decoys)
+    assert (len(planted), len(decoys)) == (20, 30)

@@ -22,7 +22,7 @@ from quire.protocol.local import (
     ThreadResumeParams,
     ThreadStartParams,
 )
-from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.policy import TurnContext
 from quire.protocol.records import SessionMeta
 from quire.rollout.ids import UuidSource
 from quire.rollout.store import RolloutStore
@@ -103,7 +103,7 @@ class Opener:
 
     def _reviewer(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
         """A thread for a review of what a thread under `profile` works on. Raises `UsageError`."""
-        from quire.app.reviews import reviewer_settings
+        from quire.app.reviews import confined, reviewer_settings
         from quire.rollout.store import MemoryRollout
 
         flags = self._app.setup.loaded.sources.flags
@@ -114,10 +114,7 @@ class Opener:
         thread = self._thread(changed, thread_id, MemoryRollout())
         thread.record(meta)
         opened = self._opened(changed, thread, meta)
-        # Whatever else the configuration says of rights.
-        sandbox = SandboxPolicy(mode=settings.sandbox_mode or "read-only")
-        context = replace(opened.context, sandbox=sandbox, approval_policy="never")
-        return replace(opened, context=context)
+        return replace(opened, context=confined(opened.context, context.sandbox, settings))
 
     def _under(self, settings: ThreadSettings | None) -> Profile:
         return self._profile if settings is None else self._profile.under(settings)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from quire.app.choice import OFFLINE, key_variables
 from quire.config.schema import Config
 from quire.core.errors import UsageError
@@ -51,6 +53,16 @@ def reviewer_settings(
     )
 
 
+def confined(context: TurnContext, asking: SandboxPolicy, settings: ThreadSettings) -> TurnContext:
+    """`context` without rights, whatever else the configuration says: read-only, unless no sandbox
+    was asked for and is allowed. What is hidden from the thread that asks stays hidden."""
+    loaded = context.sandbox
+    mode = "read-only" if settings.sandbox_mode == "read-only" else loaded.mode
+    hidden = tuple(dict.fromkeys((*asking.denied_reads, *loaded.denied_reads)))
+    sandbox = SandboxPolicy(mode=mode, denied_reads=hidden)
+    return replace(context, sandbox=sandbox, approval_policy="never")
+
+
 def reviews(profile: Profile, sandbox: Sandbox) -> Reviews:
     """Starts reviews in the threads of a process."""
     from quire.rollout.ids import UuidSource
@@ -62,12 +74,13 @@ def reviews(profile: Profile, sandbox: Sandbox) -> Reviews:
     setup = profile.setup
     secrets = key_variables(profile.choice.provider, profile.config)
     policy = EnvironmentPolicy(model_keys=secrets)
-    rights = SandboxPolicy(mode=_mode(setup.loaded.sources.flags))
+    unconfined = profile.context.sandbox.mode == _mode(setup.loaded.sources.flags)
+    rights = profile.context.sandbox if unconfined else SandboxPolicy()
     git = Git(sandbox, lambda: inherited(policy, setup.env), rights)
     return Reviews(ReviewDiffs(git), UuidSource().new)
 
 
 def _mode(flags: Mapping[str, object]) -> SandboxMode:
     """Read-only, but where a person said on the command line that there is to be no sandbox."""
-    bypass = flags.get("sandbox_mode") == "danger-full-access"
-    return "danger-full-access" if bypass and "approval_policy" in flags else "read-only"
+    wanted = (flags.get("sandbox_mode"), flags.get("approval_policy"))
+    return "danger-full-access" if wanted == ("danger-full-access", "never") else "read-only"

@@ -15,7 +15,7 @@ from quire.protocol.review import (
     UncommittedChangesReviewTarget,
 )
 
-_NOT_HERE = ("image", "sandbox", "add-dir", "output-schema", "last")
+_NOT_HERE = ("image", "sandbox", "add-dir", "approve-for-me", "output-schema", "last")
 _TARGETS = (
     Option(("--uncommitted",), "Review staged, unstaged and untracked changes"),
     Option(("--base",), "Review what changed since the work left this branch", "BRANCH"),
@@ -66,8 +66,6 @@ def run_review(parsed: Parsed, command: str) -> int:
         sys.stdout.write(help_text(f"{command} [OPTIONS] [PROMPT]", ABOUT, OPTIONS))
         return 0
     target = review_target(parsed)
-    # The thread that asks for the review can do no more than the reviewer.
-    parsed.values["sandbox"] = ["read-only"]
     from quire.cli.exec_run import run_exec
 
     return run_exec(parsed, None, None, None, target)

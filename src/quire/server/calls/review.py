@@ -57,12 +57,11 @@ class ReviewCalls:
         settings = ThreadSettings(
             cwd=context.cwd,
             model=context.model,
-            approval_policy=context.approval_policy,
-            sandbox_mode=context.sandbox.mode,
             workspace_roots=context.workspace_roots,
             originator=caller.name,
         )
         beside = self._hubs.start(ThreadStartParams(settings=settings))
+        beside.loaded.context = context
         started = ThreadStartedNotification(thread=loaded_view(beside))
         caller.after_reply(lambda: caller.notify(THREAD_STARTED, started))
         return beside
