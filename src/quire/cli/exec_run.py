@@ -31,6 +31,8 @@ def run_exec(
 ) -> int:
     """Run it; without a prompt the thread is only opened, with `review` it reviews that. Raises
     `QuireError` for what cannot be started."""
+    from quire.config.rules.rules import rules_for
+
     images = [name for given in parsed.all("image") for name in given.split(",") if name]
     images = [os.path.abspath(image) for image in images]
     last_message_file = _absolute(parsed.one("output-last-message"))
@@ -41,6 +43,8 @@ def run_exec(
     if parsed.flag("trust"):
         loaded = _trust(parsed, home, loaded)
     _check_repository(parsed, loaded)
+    if not parsed.flag("ignore-rules"):
+        rules_for(loaded, home, cwd).check()  # Nobody is here to be asked about every command.
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
     if review is not None:
