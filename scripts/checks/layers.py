@@ -35,6 +35,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "cloud": FRONT_END,
     "automations": FRONT_END,
     "exec": FRONT_END,
+    "acp": FRONT_END,
+    "mcp_server": FRONT_END,
     "tui": (*FRONT_END, "review"),
     "web": FRONT_END,
     "testing": EDGE,
@@ -45,7 +47,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "cli": (
         *("app", "protocol", "core.errors", "models", "tools", "sandbox", "rollout", "workspace"),
         *("extend", "config", "server", "client", "review", "cloud", "automations"),
-        *("exec", "tui", "web"),
+        *("exec", "tui", "web", "acp", "mcp_server"),
     ),
     "__main__": ("cli",),
     "__init__": (),

@@ -28,6 +28,7 @@ Commands:
   unarchive    Bring back a thread that was put aside
   delete       Delete a thread for good
   app-server   Serve other programs: IDEs, SDKs, further front ends
+  acp          Serve an editor that speaks the Agent Client Protocol
   login        Store an API key, or show whether one is stored
   logout       Forget the stored API key
   help         Show this help
@@ -104,6 +105,8 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli import debug as command
         case "app-server":
             from quire.cli import app_server as command
+        case "acp":
+            from quire.cli import acp as command
         case "execpolicy":
             from quire.cli import execpolicy as command
         case "policy":
