@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from acp import PROTOCOL_VERSION, RequestError, spawn_agent_process
+from acp import PROTOCOL_VERSION, RequestError, run_agent, spawn_agent_process
 from acp.client.connection import ClientSideConnection
 from acp.helpers import (
     embedded_text_resource,
@@ -33,6 +35,8 @@ from acp.schema import (
     ToolCallUpdate,
 )
 
+from quire.acp.agent import QuireAgent
+from quire.client import Quire
 from quire.testing.responses_server import ResponsesServer
 from tests.e2e.quire import QUIRE, Place
 from tests.loops import in_loop
@@ -109,8 +113,8 @@ def place(tmp_path: Path, server: ResponsesServer) -> Place:
 
 
 @contextlib.asynccontextmanager
-async def agent(place: Place, editor: Editor, **meta: Any) -> AsyncIterator[ClientSideConnection]:
-    """The agent, after `initialize`."""
+async def spoken(place: Place, editor: Editor, **meta: Any) -> AsyncIterator[ClientSideConnection]:
+    """The command as a process, after `initialize`."""
     client: Any = editor
     async with spawn_agent_process(
         client,
@@ -118,12 +122,38 @@ async def agent(place: Place, editor: Editor, **meta: Any) -> AsyncIterator[Clie
         "acp",
         env=place.environment(),
         cwd=place.repo,
-        use_unstable_protocol=True,
         transport_kwargs={"stderr": None},
     ) as (connection, _):
-        capabilities = ClientCapabilities(field_meta=meta or None)
-        await connection.initialize(PROTOCOL_VERSION, client_capabilities=capabilities)
+        await hello(connection, meta)
         yield connection
+
+
+@contextlib.asynccontextmanager
+async def agent(place: Place, editor: Editor, **meta: Any) -> AsyncIterator[ClientSideConnection]:
+    """The agent in this process, over a pair of sockets: most of what is tested is the same, and
+    a process of its own takes a second to load the protocol's library."""
+    client: Any = editor
+    ours, theirs = socket.socketpair()
+    here = await asyncio.open_connection(sock=ours)
+    there = await asyncio.open_connection(sock=theirs)
+    async with Quire(home=str(place.home), cwd=str(place.repo), env=place.environment()) as quire:
+        served = asyncio.create_task(
+            run_agent(QuireAgent(quire), there[1], there[0], use_unstable_protocol=True)
+        )
+        connection = ClientSideConnection(client, here[1], here[0], use_unstable_protocol=True)
+        try:
+            await hello(connection, meta)
+            yield connection
+        finally:
+            await connection.close()
+            here[1].close()
+            await served
+            there[1].close()
+
+
+async def hello(connection: ClientSideConnection, meta: dict[str, Any]) -> None:
+    capabilities = ClientCapabilities(field_meta=meta or None)
+    await connection.initialize(PROTOCOL_VERSION, client_capabilities=capabilities)
 
 
 async def opened(connection: ClientSideConnection, place: Place) -> str:
@@ -132,10 +162,7 @@ async def opened(connection: ClientSideConnection, place: Place) -> str:
 
 @in_loop
 async def test_it_says_what_it_can(place: Place) -> None:
-    client: Any = Editor()
-    async with spawn_agent_process(
-        client, *QUIRE, "acp", env=place.environment(), cwd=place.repo
-    ) as (connection, _):
+    async with agent(place, Editor()) as connection:
         said = await connection.initialize(99)
         assert said.protocol_version == PROTOCOL_VERSION
         assert said.auth_methods == []
@@ -149,6 +176,7 @@ async def test_it_says_what_it_can(place: Place) -> None:
 @in_loop
 async def test_a_prompt_streams_and_ends(place: Place, server: ResponsesServer) -> None:
     editor = Editor()
+    place.configure(server, "[tools.update_plan]\nenabled = true\n")
     steps = [{"step": "look", "status": "in_progress"}, {"step": "do", "status": "pending"}]
     server.swap(
         [
@@ -157,7 +185,7 @@ async def test_a_prompt_streams_and_ends(place: Place, server: ResponsesServer) 
             {"text": "All is as it should be, more or less."},
         ]
     )
-    async with agent(place, editor) as connection:
+    async with spoken(place, editor) as connection:
         session = await opened(connection, place)
         done = await connection.prompt(session, [text_block("go")])
         assert done.stop_reason == "end_turn"
@@ -228,7 +256,7 @@ async def test_permissions(place: Place, server: ResponsesServer) -> None:
     editor = Editor()
     outside = place.repo.parent / "outside.txt"
     patch = {"patch": f"*** Begin Patch\n*** Add File: {outside}\n+hi\n*** End Patch\n"}
-    async with agent(place, editor) as connection:
+    async with spoken(place, editor) as connection:
         session = await opened(connection, place)
         server.swap([{"sh": "echo out", "args": ESCALATE}, patch, {"text": "ok"}])
         await connection.prompt(session, [text_block("go")])
@@ -326,7 +354,7 @@ async def test_modes_and_models(place: Place, server: ResponsesServer) -> None:
         await connection.prompt(session.session_id, [text_block("go")])
         assert (place.repo / "a").exists()
 
-        await connection.set_session_mode("read-only", session.session_id)
+        await connection.set_session_mode(session.session_id, "read-only")
         assert (
             editor.kind("config_option_update")[-1].config_options[0].current_value == "read-only"
         )
@@ -398,7 +426,9 @@ async def test_a_failing_turn_is_an_error_with_its_reason(
     place: Place, server: ResponsesServer
 ) -> None:
     editor = Editor()
-    server.swap([{"status": 400, "error": "no such thing"}, {"status": 401, "error": "who?"}])
+    server.swap(
+        [{"status": 400, "error": "no such thing"}, {"status": 401, "error": "who?", "times": 9}]
+    )
     async with agent(place, editor) as connection:
         session = await opened(connection, place)
         with pytest.raises(RequestError, match="no such thing"):
@@ -439,9 +469,8 @@ def test_without_its_package_it_says_what_to_install(place: Place) -> None:
     """The package is hidden by a name that cannot be imported."""
     code = "import sys; sys.modules['acp'] = None; sys.argv = ['quire', 'acp']\n"
     code += "from quire.__main__ import main; sys.exit(main())"
-    done = place.run_python(code)
-    assert done.code == 1
-    done.assert_one_line("pip install 'quire[acp]'")
-
-
-_ = sys
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=place.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == ("error: quire acp needs more than the base: pip install 'quire[acp]'\n")

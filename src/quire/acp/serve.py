@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from acp import run_agent
+from acp import run_agent, stdio_streams
 
 from quire.acp.agent import QuireAgent
 from quire.client.quire import Quire
@@ -22,6 +22,8 @@ def run(cwd: str, config: Mapping[str, object]) -> None:
 
 async def _serve(cwd: str, config: Mapping[str, object]) -> None:
     async with Quire(cwd=cwd, config=config, name="quire_acp") as quire:
-        await run_agent(
-            QuireAgent(quire), use_unstable_protocol=True, stdio_buffer_limit_bytes=MAX_MESSAGE
-        )
+        reader, writer = await stdio_streams(MAX_MESSAGE)
+        try:
+            await run_agent(QuireAgent(quire), writer, reader, use_unstable_protocol=True)
+        finally:
+            writer.close()
