@@ -11,9 +11,7 @@ from msgspec.structs import replace
 from quire.app.choice import ModelChoice, choose_model
 from quire.app.setup import Setup, read_text, timezone_name, turn_context
 from quire.config.load import load
-from quire.config.overrides import Table
 from quire.config.repository import find_root
-from quire.config.trust import trusted_folders
 
 if TYPE_CHECKING:
     from quire.core.ports import CommandRules
@@ -54,19 +52,12 @@ class Profile:
 
     def rules(self) -> CommandRules:
         """The rules about commands that hold here."""
-        from quire.config.rules.rules import Rules, load_rules
+        from quire.config.rules.rules import Rules, rules_for
 
         setup = self.setup
         if setup.ignore_rules:
             return Rules(setup.home, own=False)
-        folders: tuple[str, ...] = ()
-        if setup.loaded.trust == "trusted":
-            projects: Table = {
-                path: {"trust_level": project.trust_level}
-                for path, project in self.config.projects.items()
-            }
-            folders = trusted_folders(projects, setup.cwd, setup.loaded.project_root)
-        return load_rules(setup.home, folders)
+        return rules_for(setup.loaded, setup.home, setup.cwd)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from msgspec import Struct
 from quire.config.rules.policy import SYSTEM_FOLDERS, Pattern, Policy, PrefixRule, Words
 from quire.config.rules.source import RuleError, read_file
 from quire.config.rules.widths import is_too_wide
-from quire.config.trust import trusted_folders as trusted_folders
 
 
 class Loaded(Struct, frozen=True):

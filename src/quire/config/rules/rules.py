@@ -44,7 +44,7 @@ def load_rules(
 
 def rules_for(loaded: LoadedConfig, home: str, cwd: str) -> Rules:
     """`load_rules` for a thread that works in `cwd` under this configuration. Never raises."""
-    from quire.config.rules.layers import trusted_folders
+    from quire.config.trust import trusted_folders
 
     if loaded.trust != "trusted":
         return load_rules(home)
