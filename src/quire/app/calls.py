@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from quire.app import App
-from quire.app.choice import OFFLINE, choose_model
-from quire.app.setup import environment_policy, sandbox_policy
-from quire.config.command_actions import command_actions
-from quire.config.profile_list import ProfileList
-from quire.config.providers import ProviderSummaries
-from quire.config.settings import Settings
-from quire.config.store import ConfigStore
-from quire.core.errors import UsageError
-from quire.models.account import AccountKeys
-from quire.models.listing import CatalogListing
-from quire.protocol.policy import SandboxPolicy
+from quire.protocol.rpc.items import CommandAction
 from quire.protocol.rpc.method import Notification
-from quire.rollout.library import Library
-from quire.server.calls.account import AccountCalls
-from quire.server.calls.command import CommandCalls
-from quire.server.calls.config import ConfigCalls
-from quire.server.calls.fs import FsCalls
-from quire.server.calls.history import HistoryCalls
-from quire.server.calls.models import ModelCalls
-from quire.server.calls.permissions import PermissionCalls
-from quire.server.calls.process import ProcessCalls
-from quire.server.calls.review import ReviewCalls
-from quire.server.calls.server import ServerCalls
-from quire.server.calls.stored_threads import StoredThreadCalls
 from quire.server.calls.threads import ThreadCalls
 from quire.server.calls.turns import TurnCalls
-from quire.server.history import Histories
 from quire.server.hubs import Hubs
-from quire.server.routes import Routes
-from quire.tools.environment import inherited
-from quire.workspace.watch import InotifyWatcher
+from quire.server.routes import LateRoutes, Routes
+
+if TYPE_CHECKING:
+    from quire.server.history import Histories
+    from quire.server.library import ThreadLibrary
+
+
+class Namespace(Protocol):
+    def routes(self) -> Routes: ...
 
 
 class Everyone(Protocol):
@@ -48,58 +31,52 @@ class Everyone(Protocol):
     def in_flight(self) -> int: ...
 
 
+class History:
+    """What is stored of threads, as the server needs it; made when it is first asked for."""
+
+    def __init__(self, home: str, hubs: Hubs) -> None:
+        self._home = home
+        self._hubs = hubs
+        self._library: ThreadLibrary | None = None
+        self._histories: Histories | None = None
+
+    @property
+    def library(self) -> ThreadLibrary:
+        if self._library is None:
+            from quire.rollout.library import Library
+
+            self._library = Library(self._home)
+        return self._library
+
+    @property
+    def histories(self) -> Histories:
+        if self._histories is None:
+            from quire.server.history import Histories
+
+            self._histories = Histories(self._hubs, self.library, command_actions)
+        return self._histories
+
+
 def compose(app: App, hubs: Hubs, everyone: Everyone) -> Routes:
-    """Every method of the server by name."""
-    setup = app.setup
-    store = ConfigStore(setup.loaded.sources)
-    library = Library(setup.home)
-    histories = Histories(hubs, library, command_actions)
+    """Every method of the server by name. Opening threads and running turns come first; the rest
+    is loaded when a client asks for it."""
+    stored = History(app.setup.home, hubs)
+    first = (ThreadCalls(hubs, stored), TurnCalls(hubs))
 
-    providers = ProviderSummaries(store.load)
+    def late() -> Routes:
+        from quire.app.late_calls import compose_late
 
-    def offline() -> bool:
-        config = store.load().config
-        try:
-            return choose_model(config, setup.env, setup.home).info.slug == OFFLINE
-        except UsageError:  # Something else is configured; what it lacks is said when it is used.
-            return False
+        return compose_late(app, hubs, everyone, stored)
 
-    def environment() -> dict[str, str]:
-        loaded = store.load()
-        provider = choose_model(loaded.config, setup.env, setup.home).provider
-        return inherited(environment_policy(loaded.config, provider), setup.env)
+    return LateRoutes(by_name(first), late)
 
-    calls = (
-        ThreadCalls(hubs, library, histories),
-        StoredThreadCalls(hubs, library, histories, everyone.tell),
-        HistoryCalls(hubs, library, histories),
-        TurnCalls(hubs),
-        ReviewCalls(hubs, app.reviews()),
-        ModelCalls(
-            CatalogListing(lambda: store.load().config.model_catalog_json, offline),
-            providers,
-        ),
-        AccountCalls(AccountKeys(setup.home, setup.env, providers.needs_login), everyone.tell),
-        ConfigCalls(Settings(store)),
-        PermissionCalls(ProfileList(store.load)),
-        FsCalls(InotifyWatcher()),
-        CommandCalls(app.sandbox, environment, Permissions(store), setup.cwd),
-        ProcessCalls(app.sandbox, environment),
-        ServerCalls(hubs, everyone.in_flight, setup.cwd),
-    )
+
+def by_name(calls: Iterable[Namespace]) -> Routes:
     return {name: handler for each in calls for name, handler in each.routes().items()}
 
 
-class Permissions:
-    """Implements `server.calls.command.Permissions`."""
+def command_actions(script: str) -> tuple[CommandAction, ...]:
+    """What a command reads, lists and searches."""
+    from quire.config.command_actions import command_actions as actions_of
 
-    def __init__(self, store: ConfigStore) -> None:
-        self._store = store
-
-    def configured(self) -> SandboxPolicy:
-        return sandbox_policy(self._store.load())
-
-    def profile(self, name: str) -> SandboxPolicy:
-        sources = self._store.sources
-        flags = {**sources.flags, "default_permissions": name}
-        return sandbox_policy(ConfigStore(replace(sources, flags=flags)).load())
+    return actions_of(script)

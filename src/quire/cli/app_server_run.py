@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from quire.cli.exec import working_folder
 from quire.cli.exec_run import config_sources
@@ -12,8 +13,10 @@ from quire.cli.home import quire_home
 from quire.cli.options import Parsed
 from quire.config.load import load
 from quire.models.light_asyncio import prepare
-from quire.server.daemon import Daemon
 from quire.server.transport.addresses import Address, UnixSocket
+
+if TYPE_CHECKING:
+    from quire.server.daemon import Daemon
 
 SOURCE = "vscode"
 """What Codex 0.169 writes into the logs of threads that its app-server starts."""

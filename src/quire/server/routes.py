@@ -8,7 +8,7 @@ Each namespace has a file in `server/calls/` with a class whose `routes()` names
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -85,6 +85,31 @@ class Caller(Protocol):
 
 Handler = Callable[[Raw, Caller], Awaitable[Struct]]
 Routes = Mapping[str, Handler]
+
+
+class LateRoutes(Mapping[str, Handler]):
+    """Routes of which some are made when a method is asked for that the first do not have."""
+
+    def __init__(self, first: Routes, late: Callable[[], Routes]) -> None:
+        self._known = dict(first)
+        self._late: Callable[[], Routes] | None = late
+
+    def complete(self) -> Mapping[str, Handler]:
+        """All routes, made by now."""
+        late, self._late = self._late, None
+        if late is not None:
+            self._known |= late()
+        return self._known
+
+    def __getitem__(self, name: str) -> Handler:
+        return self._known[name] if name in self._known else self.complete()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.complete())
+
+    def __len__(self) -> int:
+        return len(self.complete())
+
 
 _Params = TypeVar("_Params", bound=Struct)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from quire.core.errors import QuireError
 from quire.protocol import local
@@ -25,25 +25,35 @@ from quire.protocol.rpc.turn import Turn
 from quire.protocol.rpc.values import ActivePermissionProfile
 from quire.protocol.stored import StoredThread
 from quire.server.errors import InvalidRequest
-from quire.server.history import Histories
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
-from quire.server.library import ThreadLibrary
 from quire.server.routes import Caller, Client, Routes, route
 from quire.server.settings_views import thread_settings
 from quire.server.thread_views import loaded_view
 from quire.server.views import sandbox_view
 
+if TYPE_CHECKING:
+    from quire.server.history import Histories
+    from quire.server.library import ThreadLibrary
+
 _Response = TypeVar("_Response", bound=ThreadStartResponse)
+
+
+class Stored(Protocol):
+    """What is stored of threads."""
+
+    @property
+    def library(self) -> ThreadLibrary: ...
+    @property
+    def histories(self) -> Histories: ...
 
 
 class ThreadCalls:
     """Answers about loaded threads."""
 
-    def __init__(self, hubs: Hubs, library: ThreadLibrary, histories: Histories) -> None:
+    def __init__(self, hubs: Hubs, stored: Stored) -> None:
         self._hubs = hubs
-        self._library = library
-        self._histories = histories
+        self._stored_threads = stored
 
     def routes(self) -> Routes:
         return {
@@ -114,11 +124,11 @@ class ThreadCalls:
     def _turns(self, hub: ThreadHub) -> tuple[Turn, ...]:
         if hub.loaded.opened.info.path is None:
             return ()
-        return self._histories.turns(hub.loaded.id)
+        return self._stored_threads.histories.turns(hub.loaded.id)
 
     def _stored(self, hub: ThreadHub) -> StoredThread | None:
         try:
-            return self._library.thread(hub.loaded.id)
+            return self._stored_threads.library.thread(hub.loaded.id)
         except QuireError:
             return None  # It is ephemeral, or nothing happened in it yet.
 
