@@ -31,8 +31,6 @@ def run_exec(
 ) -> int:
     """Run it; without a prompt the thread is only opened, with `review` it reviews that. Raises
     `QuireError` for what cannot be started."""
-    from quire.config.rules.rules import rules_for
-
     images = [name for given in parsed.all("image") for name in given.split(",") if name]
     images = [os.path.abspath(image) for image in images]
     last_message_file = _absolute(parsed.one("output-last-message"))
@@ -42,9 +40,7 @@ def run_exec(
     loaded = load_config(parsed, home, cwd)
     if parsed.flag("trust"):
         loaded = _trust(parsed, home, loaded)
-    _check_repository(parsed, loaded)
-    if not parsed.flag("ignore-rules"):
-        rules_for(loaded, home, cwd).check()  # Nobody is here to be asked about every command.
+    _check_start(parsed, loaded)
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
     if review is not None:
@@ -233,6 +229,21 @@ def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:
     project = trust_project(home, cwd, loaded.project_root)
     sys.stderr.write(f"Trusted from now on: {one_line(project)}\n")
     return load_config(parsed, home, cwd)
+
+
+def _check_start(parsed: Parsed, loaded: LoadedConfig) -> None:
+    """Raises `UsageError` when a run must not begin here."""
+    _check_repository(parsed, loaded)
+    _check_rules(parsed, loaded)
+
+
+def _check_rules(parsed: Parsed, loaded: LoadedConfig) -> None:
+    """Raises `UsageError` for a broken rule file: nobody is here to be asked about every
+    command."""
+    if not parsed.flag("ignore-rules"):
+        from quire.config.rules.rules import rules_for
+
+        rules_for(loaded, loaded.sources.home, loaded.sources.cwd).check()
 
 
 def _check_repository(parsed: Parsed, loaded: LoadedConfig) -> None:
