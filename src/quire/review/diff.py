@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 _NOWHERE = "/dev/null"
+_LONGEST_NAME = 1 << 16  # in bytes as git writes it; no path of any system is that long
 _ESCAPES = dict(zip(b'abtnvfr"\\', (7, 8, 9, 10, 11, 12, 13, 34, 92), strict=True))
 
 
@@ -168,6 +169,7 @@ def _number(word: bytes) -> bool:
 def _both_names(rest: bytes) -> tuple[str, str]:
     """The names in `a/x b/x`. Without quotes they can only be told apart when they are equal;
     when they are not, other lines name them."""
+    rest = rest[: 2 * _LONGEST_NAME]
     if rest.startswith(b'"'):
         end = _closing_quote(rest)
         return _name(rest[:end], b"a/"), _name(rest[end + 1 :], b"b/")
@@ -192,6 +194,7 @@ def _closing_quote(text: bytes) -> int:
 def _name(text: bytes, prefix: bytes) -> str:
     """A name as git writes it: in quotes with C escapes when it has odd characters, with a tab
     behind it when it has spaces."""
+    text = text[:_LONGEST_NAME]
     if text.startswith(b'"'):
         text = _unquoted(text[1 : _closing_quote(text) - 1])
     else:

@@ -190,7 +190,8 @@ async def _checked(
     except ToolError as exc:
         turn.publish(Warned(f"the findings were not held against the diff: {exc}"))
         return output
-    return output if changed is None else keep_within(output, changed)
+    # Large diffs take seconds; other threads go on meanwhile.
+    return output if changed is None else await asyncio.to_thread(keep_within, output, changed)
 
 
 def _show(turn: HostedTurn, event: Event) -> None:
