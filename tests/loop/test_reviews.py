@@ -25,7 +25,16 @@ from quire.protocol.review import (
 from quire.protocol.thread import EnteredReviewItem, ExitedReviewItem
 from quire.server.reviews import Reviews
 from quire.server.threads import Loaded, Opened
-from quire.testing import CountingIds, ScriptedModel, ScriptedTools, error, pause, say, shell
+from quire.testing import (
+    CountingIds,
+    MemoryRollout,
+    ScriptedModel,
+    ScriptedTools,
+    error,
+    pause,
+    say,
+    shell,
+)
 from quire.testing.builders import turn_context
 from tests.loop.support import META, SOURCES, World, assert_legal
 
@@ -70,8 +79,11 @@ class Git:
 class Bench:
     """A thread, its reviewer's thread, and what was seen of both."""
 
-    def __init__(self, reviewer: ScriptedModel, git: Git | None = None) -> None:
-        self.world = World(ScriptedModel([[say("later")]]), ScriptedTools())
+    def __init__(
+        self, reviewer: ScriptedModel, git: Git | None = None, fail_at: int | None = None
+    ) -> None:
+        rollout = MemoryRollout(fail_at)
+        self.world = World(ScriptedModel([[say("later")]]), ScriptedTools(), rollout)
         self.model = reviewer
         self.tools = ScriptedTools()
         self.inner = World(reviewer, self.tools)
@@ -275,6 +287,15 @@ def test_a_review_is_not_steered_and_not_doubled():
 
     asyncio.run(bench.run(UNCOMMITTED, meddle))
     assert len(bench.opened) == 1
+
+
+def test_a_full_disk_ends_the_reviewer_too():
+    """Wherever in the review it is noticed."""
+    for number in range(2, 10):
+        bench = Bench(ScriptedModel([[say("Fine.")]]), fail_at=number)
+        end = asyncio.run(bench.run(UNCOMMITTED))
+        assert end.status == "failed", number
+        assert bench.inner.rollout.closed, number
 
 
 def test_an_empty_target_opens_nobody():

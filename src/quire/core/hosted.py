@@ -29,7 +29,13 @@ class HostedTurn:
         self._log = log
         self._clock = clock
         self._ids = ids
+        self._started = clock.now()
         self._last_message: str | None = None
+
+    def begin(self, context_window: int) -> None:
+        """Record the start: the first thing that the work does, once it would clean up after a
+        failure. `context_window` in tokens. Raises `RolloutError`."""
+        self._log.record(TurnStarted(self.turn_id, int(self._started), context_window))
 
     def new_id(self) -> str:
         return self._ids.new()
@@ -62,15 +68,13 @@ class HostedTurn:
         self._log.record(ItemCompleted(self.turn_id, item, now, now))
         self._last_message = text
 
-    async def run(self, work: Work, context_window: int) -> TurnStatus:
+    async def run(self, work: Work) -> TurnStatus:
         """Run `work` as this turn, to its end. A cancellation is recorded as `interrupted`, an
         `AgentError` as `failed`; a bug is recorded as `failed` and raised again, as is a
         cancellation."""
-        started = self._clock.now()
         status: TurnStatus = "failed"
         error: ErrorInfo | None = None
         try:
-            self._log.record(TurnStarted(self.turn_id, int(started), context_window))
             await work(self)
             status = "completed"
         except asyncio.CancelledError:
@@ -89,9 +93,9 @@ class HostedTurn:
                     status=status,
                     error=error,
                     last_agent_message=self._last_message,
-                    started_at=int(started),
+                    started_at=int(self._started),
                     completed_at=int(now),
-                    duration_ms=int((now - started) * 1000),
+                    duration_ms=int((now - self._started) * 1000),
                 )
             )
         return status
@@ -108,4 +112,5 @@ class HostedTurn:
 
 
 Work = Callable[[HostedTurn], Awaitable[None]]
-"""Raises an `AgentError` when it fails; may be cancelled, and then leaves nothing running."""
+"""Calls `begin` first. Raises an `AgentError` when it fails; may be cancelled, and then leaves
+nothing running."""

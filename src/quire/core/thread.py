@@ -199,13 +199,13 @@ class Thread:
         """The kind of the turn that runs when its work is done elsewhere: `review`."""
         return None if self._hosted is None else self._hosted.kind
 
-    async def host(self, turn_id: str, kind: str, context_window: int, work: Work) -> None:
+    async def host(self, turn_id: str, kind: str, work: Work) -> None:
         """Run `work` as a turn of this thread, which can be interrupted and not be steered.
         Raises `UsageError` when a turn is running already."""
         from quire.core.hosted import HostedTurn
 
         hosted = HostedTurn(self, turn_id, kind, self._ports.clock, self._ports.ids)
-        await self._begin(partial(self._run_hosted, hosted, work, context_window))
+        await self._begin(partial(self._run_hosted, hosted, work))
 
     async def wait(self) -> TurnStatus | None:
         """Wait for the running turn. A bug in it is raised here. None when none ran."""
@@ -236,10 +236,10 @@ class Thread:
         turn = Turn(op, journal, self._ports.model, self._ports.tools, self._ports.gate)
         return await turn.run()
 
-    async def _run_hosted(self, turn: HostedTurn, work: Work, context_window: int) -> TurnStatus:
+    async def _run_hosted(self, turn: HostedTurn, work: Work) -> TurnStatus:
         self._hosted = turn
         try:
-            return await turn.run(work, context_window)
+            return await turn.run(work)
         finally:
             self._hosted = None
 

@@ -101,8 +101,7 @@ class Reviews:
     async def _host(self, there: Loaded, reviewer: Opened, target: ReviewTarget) -> Started:
         turn_id = self._new_id()
         review = _Review(reviewer, self._diffs, target, there.opened.info.warnings)
-        window = reviewer.context.context_window
-        await there.thread.host(turn_id, "review", window, review.run)
+        await there.thread.host(turn_id, "review", review.run)
         return Started(thread_id=there.id, turn_id=turn_id)
 
 
@@ -125,9 +124,10 @@ class _Review:
     async def run(self, turn: HostedTurn) -> None:
         """Implements `core.hosted.Work`. Raises `ModelError` when the reviewer failed."""
         target = msgspec.json.encode(self._target).decode()
-        turn.show(EnteredReviewItem(turn.new_id(), review_title(self._target), target))
         output: ReviewOutput | None = None
         try:
+            turn.begin(self._reviewer.context.context_window)
+            turn.show(EnteredReviewItem(turn.new_id(), review_title(self._target), target))
             output = await self._review(turn)
         finally:
             # An interrupt, too, ends the reviewer and closes what was begun.

@@ -38,18 +38,23 @@ class ReviewCalls:
         if detached and not caller.experimental:
             raise InvalidRequest("Invalid request: unknown variant `detached`, expected `inline`")
 
-        def place() -> Loaded:
-            hub = self._beside(asked, caller) if detached else asked
-            hub.join(caller.client)
-            hub.hold()
-            caller.after_reply(hub.release)
-            return hub.loaded
+        def beside() -> Loaded:
+            return self._watched(self._beside(asked, caller), caller)
 
-        started = await self._reviews.start(asked.loaded, params.target, place)
+        place = beside if detached else None
+        here = asked.loaded if detached else self._watched(asked, caller)
+        started = await self._reviews.start(here, params.target, place)
         title = TextUserInput(text=review_title(params.target))
         told = UserMessageThreadItem(id=started.turn_id, content=(title,))
         turn = replace(started_turn(started.turn_id), items=(told,))
         return ReviewStartResponse(turn=turn, review_thread_id=started.thread_id)
+
+    def _watched(self, hub: ThreadHub, caller: Caller) -> Loaded:
+        """The thread, whose events this caller gets after the answer to its call."""
+        hub.join(caller.client)
+        hub.hold()
+        caller.after_reply(hub.release)
+        return hub.loaded
 
     def _beside(self, hub: ThreadHub, caller: Caller) -> ThreadHub:
         """A new thread for the same folder, with the same model and rights."""
