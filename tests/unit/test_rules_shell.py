@@ -1,4 +1,4 @@
-"""A plain line is what a real shell makes of it: no other command, no other word, no file."""
+"""The two readings of a line, held against a real shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from quire.config.rules.judge import find
 from quire.config.rules.line import read_line
+from quire.config.rules.source import read_text
 
 BASH = "/bin/bash"
 PIECES = (
@@ -64,3 +66,51 @@ def test_bash_runs_the_parts_of_a_plain_line_and_nothing_else(folder: Path) -> N
         started = ran(folder, script)
         assert set(started) <= {part.words for part in line.parts}, script
         assert os.listdir(folder / "work") == [], script
+
+
+STARTERS = (
+    *("git push", "git", " push", "push", "git ", " ", "\n", "&&", "||", ";", "|", "&", "(", ")"),
+    *("{ ", "; }", "'", '"', "\\", "$", "`", "$(", "X=1 ", "X=git ", "Y=push ", "$X", "$Y"),
+    *("${X}", '"$Y"', " -C x", " -c a=b", "echo ", "env ", "sh -c ", "bash -c ", "eval "),
+    *("| sh", "| xargs ", "<<E\n", "\nE\n", "<<<", "<(", " #", "\\\n", "\\\\", "$'", "true ;"),
+    *("if true; then ", "; fi", "for i in 1; do ", "f() { ", "; }; f", "g?t", "pu*", "''", "$*"),
+    *("{git,push}", " >x", "2>&1 ", "! ", "time ", "command ", "exec ", '"git push"', ' "$@"'),
+    *("set -- git push; ", '"$1" "$2"', "${X:-git}", "${Y:+push}", "export ", "trap ", " EXIT"),
+)
+LOGGED = '#!/bin/bash\nprintf "%s " "$@" >> "$LOG"\necho >> "$LOG"\n'
+
+
+@pytest.mark.skipif(not os.path.exists(BASH), reason="needs bash")
+def test_whatever_pushes_was_asked_about(tmp_path: Path) -> None:
+    """Random lines that the rule does not see are run: none of them reaches `git push`."""
+    policy = read_text('prefix_rule(["git", "push"], "prompt")', "x.rules")
+    log = tmp_path / "log"
+    stubs, work = tmp_path / "bin", tmp_path / "work"
+    stubs.mkdir()
+    work.mkdir()
+    (stubs / "git").write_text(LOGGED)
+    (stubs / "git").chmod(0o755)
+    for name in ("env", "xargs", "cat", "sh", "bash", "true"):
+        (stubs / name).symlink_to(f"/usr/bin/{name}")
+    chance = random.Random(20261121)
+    tried = 0
+    while tried < 150:
+        script = "".join(chance.choice(STARTERS) for _ in range(chance.randint(2, 8)))
+        if "pu" not in script or "g" not in script or find(policy, script).decision is not None:
+            continue
+        tried += 1
+        log.write_text("")
+        subprocess.run(
+            [BASH, "-c", script],
+            cwd=work,
+            env={"PATH": str(stubs), "LOG": str(log)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+        for arguments in log.read_text("utf-8", "replace").splitlines():
+            words = arguments.split()
+            while words[:1] in (["-C"], ["-c"]):
+                words = words[2:]
+            assert words[:1] != ["push"], script

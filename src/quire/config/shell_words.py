@@ -97,6 +97,8 @@ class _Reader:
         if node.type == "command":
             words = self._words(node)
             self._found.append((node, words))
+            if words[:1] == ("set",):
+                self._arguments = (UNKNOWN,)
             if words and words[0] in ("echo", "printf"):
                 self._said.append((node.start_byte, _ansi_c(" ".join(words[1:]))))
                 if words[0] == "printf":
@@ -299,6 +301,8 @@ def _braces(text: str) -> list[str]:
     inside, closed, after = rest.partition("}")
     if not opened or not closed or "," not in inside:
         return [text]
+    if before.endswith(UNKNOWN):  # In `$X{a,b}` the pieces become part of the name.
+        return [before + after] * len(inside.split(","))
     return [f"{before}{part}{after}" for part in inside.split(",")]
 
 

@@ -73,7 +73,8 @@ class StartedCommands:
             return
         self._seen.add((words, stdin))
         self.found.append(words)
-        name, arguments = base_name(words[0]), words[1:]
+        # What is not known may be empty.
+        name, arguments = base_name(words[0]).replace(UNKNOWN, ""), words[1:]
         if name in SHELLS:
             self._shell(name, arguments, stdin, depth)
         elif name in FED_SHELLS and stdin:
@@ -124,7 +125,7 @@ class StartedCommands:
         an unknown one behind those that are `given`."""
         candidates = 0
         for index, word in enumerate(arguments):
-            base = base_name(word)
+            base = base_name(word).replace(UNKNOWN, "")
             if self._wanted(base) or base in SHELLS or base in ("eval", "find"):
                 candidates += 1
                 if candidates > _MAX_CANDIDATES:  # Nobody means so many.

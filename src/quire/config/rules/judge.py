@@ -154,7 +154,7 @@ def _restrictions(
     if "git" in heads and any(name in script for name in _GIT_SETTINGS):
         doubts.append("git settings from variables")
     for words in started.found:
-        if words[0] == UNKNOWN:
+        if not words[0].strip(UNKNOWN):
             doubts.append("a program whose name is only known when the line runs")
             continue
         met += _met(rules, words)
