@@ -19,7 +19,7 @@ from quire.core.errors import ToolError
 from quire.core.gate import Gate
 from quire.core.ports import Invocation, Judgement, ToolResult
 from quire.core.writable import writable
-from quire.protocol.events import LiveEvent
+from quire.protocol.events import FilesPatched, FileTexts, LiveEvent
 from quire.protocol.policy import TurnContext
 from quire.protocol.thread import FileChangeItem, ThreadItem
 from quire.tools.real_disk import RealDisk
@@ -101,6 +101,7 @@ class RecordingContext:
     turn_id = "turn"
 
     def __init__(self, turn: TurnContext, milliseconds_a_step: int = 0) -> None:
+        self.patched: tuple[FileTexts, ...] = ()
         self.turn = turn
         self.begun: list[FileChangeItem] = []
         self.finished: list[FileChangeItem] = []
@@ -112,7 +113,8 @@ class RecordingContext:
         return self._now
 
     def publish(self, event: LiveEvent) -> None:
-        raise AssertionError(f"a patch publishes nothing: {event}")
+        assert isinstance(event, FilesPatched)
+        self.patched += event.files
 
     def begin(self, item: ThreadItem) -> None:
         assert isinstance(item, FileChangeItem)

@@ -202,6 +202,11 @@ class Opener:
             from quire.tools.view_image import ViewImage
 
             tools.append(ViewImage())
+        if self._approver is not None:
+            from quire.tools.request_user_input import RequestUserInput
+
+            always = config.features.get("default_mode_request_user_input", False)
+            tools.append(RequestUserInput(self._approver, in_default_mode=always))
         if config.tools.update_plan.enabled:
             from quire.tools.update_plan import UpdatePlan
 

@@ -109,6 +109,7 @@ class Profile:
             "approvals_reviewer": changes.approvals_reviewer,
             "sandbox": changes.sandbox,
             "service_tier": changes.service_tier,
+            "mode": changes.mode,
         }
         if changes.permissions is not None:
             given["sandbox"] = self._permitted(changes.permissions, context.cwd)

@@ -102,7 +102,12 @@ def make_server(place: ServerPlace) -> AppServer:
         warnings = (f"Invalid configuration; using defaults. {exc}",)
         loaded = empty_config(sources)
     setup = Setup(
-        home=sources.home, cwd=sources.cwd, env=place.env, loaded=loaded, source=place.source
+        home=sources.home,
+        cwd=sources.cwd,
+        env=place.env,
+        loaded=loaded,
+        source=place.source,
+        interactive=True,
     )
     try:
         choice = choose_model(loaded.config, place.env, sources.home)

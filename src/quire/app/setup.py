@@ -14,7 +14,7 @@ from quire.config.load import LoadedConfig
 from quire.config.schema import Config
 from quire.core.errors import UsageError
 from quire.models.provider import ProviderConfig
-from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.policy import SandboxMode, SandboxPolicy, TurnContext
 
 if TYPE_CHECKING:
     from quire.tools.environment import EnvironmentPolicy
@@ -31,7 +31,8 @@ class SystemClock:
 
 
 class Setup(Struct, frozen=True, kw_only=True):
-    """What the command line decided before anything is built. Paths are absolute."""
+    """What the command line decided before anything is built. Paths are absolute. `interactive`:
+    there may be somebody who answers questions."""
 
     home: str
     cwd: str
@@ -41,6 +42,7 @@ class Setup(Struct, frozen=True, kw_only=True):
     thread_source: str = "user"
     sandbox_layer: str | None = None
     ignore_rules: bool = False
+    interactive: bool = False
 
 
 def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
@@ -48,12 +50,12 @@ def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
     config, cwd, info = setup.loaded.config, setup.cwd, choice.info
     summary = config.model_reasoning_summary or info.default_reasoning_summary
     verbosity = config.model_verbosity or info.default_verbosity
-    return TurnContext(
+    context = TurnContext(
         cwd=cwd,
         model=info.slug,
         model_provider=choice.provider.id if choice.provider else OFFLINE,
-        sandbox=sandbox_policy(setup.loaded),
-        approval_policy=config.approval_policy or "never",
+        sandbox=sandbox_policy(setup.loaded, setup.interactive),
+        approval_policy=config.approval_policy or ("on-request" if setup.interactive else "never"),
         approvals_reviewer=config.approvals_reviewer or "user",
         workspace_roots=(cwd,),
         effort=config.model_reasoning_effort or info.default_reasoning_level,
@@ -65,14 +67,19 @@ def turn_context(setup: Setup, choice: ModelChoice) -> TurnContext:
         parallel_tool_calls=info.supports_parallel_tool_calls,
         shell=user_shell(setup.env),
     )
+    required = setup.loaded.requirements
+    return context if required is None else required.limited(context)
 
 
-def sandbox_policy(loaded: LoadedConfig) -> SandboxPolicy:
-    """What commands may touch, as configured."""
+def sandbox_policy(loaded: LoadedConfig, interactive: bool = False) -> SandboxPolicy:
+    """What commands may touch, as configured. Where nothing is and somebody can be asked, a
+    trusted project may be written (row S4)."""
     config, profile = loaded.config, loaded.permissions
     write = config.sandbox_workspace_write
+    trusted = interactive and loaded.trust == "trusted"
+    default: SandboxMode = "workspace-write" if trusted else "read-only"
     return SandboxPolicy(
-        mode=config.sandbox_mode or "read-only",
+        mode=config.sandbox_mode or default,
         writable_roots=write.writable_roots,
         network_access=write.network_access,
         exclude_tmpdir_env_var=write.exclude_tmpdir_env_var,

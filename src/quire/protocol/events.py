@@ -40,6 +40,21 @@ class CommandOutputDelta(Struct, frozen=True):
     delta: str
 
 
+class FileTexts(Struct, frozen=True):
+    """The content of one file before and after a change; None where it was not there."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+
+
+class FilesPatched(Struct, frozen=True):
+    """A patch was applied. For those who keep account of what a turn changed."""
+
+    turn_id: str
+    files: tuple[FileTexts, ...]
+
+
 class StreamError(Struct, frozen=True):
     """A request failed and is tried again: `message` is `Reconnecting... 1/5 (cause)`."""
 
@@ -55,5 +70,5 @@ class Warned(Struct, frozen=True):
 
 
 Delta = AgentMessageDelta | ReasoningDelta | CommandOutputDelta
-LiveEvent = ItemStarted | ItemUpdated | Delta | StreamError | Warned
+LiveEvent = ItemStarted | ItemUpdated | Delta | FilesPatched | StreamError | Warned
 Event = Record | LiveEvent

@@ -10,6 +10,7 @@ from msgspec import Struct
 from quire.protocol.policy import (
     ApprovalPolicy,
     ApprovalsReviewer,
+    CollaborationMode,
     ReasoningEffort,
     ReasoningSummary,
     SandboxMode,
@@ -84,6 +85,7 @@ class TurnChanges(Struct, frozen=True, kw_only=True):
     sandbox: SandboxPolicy | None = None
     permissions: str | None = None
     service_tier: str | None = None
+    mode: CollaborationMode | None = None
 
 
 class ThreadStartParams(Struct, frozen=True, kw_only=True):

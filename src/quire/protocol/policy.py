@@ -19,6 +19,9 @@ ReasoningSummary = Literal["auto", "concise", "detailed", "none"]
 Verbosity = Literal["low", "medium", "high"]
 PatchTool = Literal["freeform", "function"]
 
+CollaborationMode = Literal["default", "plan"]
+"""`plan`: the model explores and asks; it proposes before it changes anything."""
+
 PROTECTED_NAMES = (".git", ".quire", ".codex", ".agents", ".aws")
 """Names that stay read-only in every writable root, also when they do not exist."""
 
@@ -114,4 +117,5 @@ class TurnContext(Struct, frozen=True, kw_only=True):
     context_window: int = 258_400
     max_output_tokens: int = 10_000
     parallel_tool_calls: bool = True
+    mode: CollaborationMode = "default"
     shell: str = "/bin/bash"

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import Raw, Struct
 
-from quire.protocol.events import Event
+from quire.protocol.events import Event, FilesPatched
 from quire.protocol.records import ItemCompleted, TurnCompleted, TurnStarted
 from quire.protocol.rpc.method import Notification, ServerRequest
 from quire.protocol.rpc.server import WARNING, WarningNotification
@@ -21,11 +21,13 @@ from quire.protocol.rpc.thread import (
     ThreadStatus,
     ThreadStatusChangedNotification,
 )
+from quire.protocol.rpc.turn import TURN_DIFF_UPDATED, TurnDiffUpdatedNotification
 from quire.protocol.thread import UserMessageItem
 from quire.server.frames import notification
 from quire.server.questions import Questions
 from quire.server.routes import Client
 from quire.server.threads import Loaded
+from quire.server.turn_diff import TurnDiff
 
 Told = list[tuple[Notification, Struct]]
 
@@ -49,6 +51,8 @@ class ThreadHub:
         self.updated_at = time.time()
         self.idle_since = time.monotonic()
         self._translator = translator
+        self._diff = TurnDiff(loaded.context.cwd)
+        self._shown_diff = ""
         self._held: list[tuple[Notification, Struct]] | None = None
         self._status: ThreadStatus = IdleThreadStatus()
         self._ended: list[Callable[[], None]] = []
@@ -70,7 +74,11 @@ class ThreadHub:
 
     def put(self, event: Event) -> None:
         if isinstance(event, TurnStarted):
+            self._diff = TurnDiff(self.loaded.context.cwd)
             self._status_may_have_changed()
+        elif isinstance(event, FilesPatched):
+            self._diff.add(event.files)
+            self._tell_diff(event.turn_id)
         elif isinstance(event, ItemCompleted):
             self.updated_at = time.time()
             if not self.preview and isinstance(event.item, UserMessageItem):
@@ -81,6 +89,13 @@ class ThreadHub:
             self._status_may_have_changed()
         for kind, params in told:
             self.tell(kind, params)
+
+    def _tell_diff(self, turn_id: str) -> None:
+        text = self._diff.text()
+        if text != self._shown_diff:
+            self._shown_diff = text
+            told = TurnDiffUpdatedNotification(thread_id=self.loaded.id, turn_id=turn_id, diff=text)
+            self.tell(TURN_DIFF_UPDATED, told)
 
     def end(self) -> None:
         """The thread was closed."""

@@ -70,6 +70,7 @@ def turn_changes(params: TurnStartParams) -> TurnChanges:
         sandbox=None if params.sandbox_policy is None else sandbox_policy(params.sandbox_policy),
         permissions=params.permissions,
         service_tier=params.service_tier,
+        mode=params.collaboration_mode.mode if params.collaboration_mode is not None else None,
     )
 
 

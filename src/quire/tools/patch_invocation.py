@@ -6,9 +6,11 @@ import os
 
 from quire.core.errors import ToolError
 from quire.core.ports import PatchAction, ToolContext, ToolResult
+from quire.protocol.events import FilesPatched
 from quire.protocol.thread import ChangeKind, FileChange, FileChangeItem, ItemStatus
 from quire.tools.patch_apply import ApplyError, Change, apply, listing, summary, verify
 from quire.tools.patch_parser import Patch, PatchError, parse_patch
+from quire.tools.patch_texts import texts_of
 
 DECLINED = "patch rejected by user"
 _FAILED = "apply_patch verification failed: "
@@ -69,8 +71,10 @@ class PatchInvocation:
         shown = _shown(self._changes)
         ctx.begin(self._item(shown, "inProgress"))
         report, error = summary(self._changes), ""
+        texts = tuple(text for change in self._changes for text in texts_of(change))
         try:
             apply(self._changes)
+            ctx.publish(FilesPatched(ctx.turn_id, texts))
         except ApplyError as exc:
             report, error = "", f"{exc}\n"
             if exc.done:

@@ -40,14 +40,20 @@ class Edit:
 
 class Updated:
     """What an update makes of a file: its old lines and the edits in file order, both without a
-    byte order mark that stays, and the new bytes."""
+    byte order `mark` that stays, and the new bytes."""
 
-    __slots__ = ("data", "edits", "old")
+    __slots__ = ("data", "edits", "mark", "old")
 
-    def __init__(self, old: list[bytes], edits: list[Edit], data: bytes) -> None:
+    def __init__(self, old: list[bytes], edits: list[Edit], data: bytes, mark: bytes) -> None:
         self.old = old
         self.edits = edits
         self.data = data
+        self.mark = mark
+
+    @property
+    def whole(self) -> bytes:
+        """The old bytes."""
+        return self.mark + b"".join(self.old)
 
 
 def update(data: bytes, chunks: list[Chunk], shown_path: str) -> Updated:
@@ -56,7 +62,7 @@ def update(data: bytes, chunks: list[Chunk], shown_path: str) -> Updated:
     old = data.removeprefix(mark).splitlines(True)
     newline = old[0][len(_bare(old[0])) :] if old else b""
     edits = _Finder(old, newline or b"\n", shown_path).edits(chunks)
-    return Updated(old, edits, mark + b"".join(_new_lines(old, edits)))
+    return Updated(old, edits, mark + b"".join(_new_lines(old, edits)), mark)
 
 
 def _mentions_bom(chunks: list[Chunk]) -> bool:
