@@ -29,6 +29,7 @@ Commands:
   delete       Delete a thread for good
   app-server   Serve other programs: IDEs, SDKs, further front ends
   acp          Serve an editor that speaks the Agent Client Protocol
+  mcp-server   Serve a client that speaks the Model Context Protocol
   login        Store an API key, or show whether one is stored
   logout       Forget the stored API key
   help         Show this help
@@ -107,6 +108,8 @@ def _command(name: str, argv: list[str]) -> int:
             from quire.cli import app_server as command
         case "acp":
             from quire.cli import acp as command
+        case "mcp-server":
+            from quire.cli import mcp_server as command
         case "execpolicy":
             from quire.cli import execpolicy as command
         case "policy":

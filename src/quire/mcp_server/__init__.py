@@ -1,0 +1,1 @@
+"""Quire as an MCP server: turns of threads as tools (Model Context Protocol)."""
