@@ -59,7 +59,7 @@ def run(commands: Sequence[Command], limit: float, watch: Watch | None = None) -
     """Start all commands at once and wait for the last. What lives after `limit` seconds is
     killed."""
     strangers = set(_children(os.getpid()))
-    busy = _machine_seconds()
+    busy = machine_seconds()
     started = time.time()
     processes = [_start(command) for command in commands]
     sampler = Sampler([process.pid for process in processes], watch) if watch else None
@@ -78,7 +78,7 @@ def run(commands: Sequence[Command], limit: float, watch: Watch | None = None) -
     if sampler is not None:
         cost.rss, cost.pss = sampler.stop()
     cost.cpu += _reap_orphans(strangers)
-    cost.others = max(0.0, _machine_seconds() - busy - cost.cpu) / wall
+    cost.others = max(0.0, machine_seconds() - busy - cost.cpu) / wall
     return cost
 
 
@@ -143,6 +143,13 @@ def proportional(pid: int) -> int:
             if line.startswith(b"Pss:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process and of its children that were waited for. Raises `OSError`."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICK
 
 
 def _each(measure: Callable[[int], int], pids: Sequence[int]) -> dict[int, int]:
@@ -213,7 +220,7 @@ def _reap_orphans(strangers: set[int]) -> float:
     return cpu
 
 
-def _machine_seconds() -> float:
+def machine_seconds() -> float:
     """CPU seconds that the whole machine was busy since it started."""
     with open("/proc/stat", "rb") as file:
         ticks = [int(word) for word in file.readline().split()[1:9]]

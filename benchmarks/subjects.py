@@ -23,6 +23,7 @@ ARGUMENTS = {
     "version": ("--version",),
     "exec": (*EXEC, PROMPT),
     "resume": (*EXEC, "resume", "--last", PROMPT),
+    "app-server": ("app-server",),
 }
 _PEER_BINARY = "peer/node_modules/@openai/codex-*/vendor/*/bin/codex"
 

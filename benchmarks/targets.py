@@ -39,8 +39,16 @@ FIGURES: dict[str, Figure] = {
     "turnaround": _turnaround,
     "last 30 / first 30": _growth,
     "request 1": lambda sample: sample.request_size,
+    "initialize": lambda sample: sample.initialize,
+    "memory per thread": lambda sample: sample.per_thread,
 }
-UNITS = {"memory": "MB", "PSS": "MB", "request 1": "bytes", "last 30 / first 30": ""}
+UNITS = {
+    "memory": "MB",
+    "memory per thread": "MB",
+    "PSS": "MB",
+    "request 1": "bytes",
+    "last 30 / first 30": "",
+}
 MEMORY_FIGURES = frozenset({"memory", "PSS"})
 
 
@@ -79,6 +87,14 @@ TARGETS = (
     Target("W7x32", "wall", 0.40),
     Target("W7x32", "CPU", None),
     Target("W7x32", "PSS", 0.55),
+    Target("W8x50", "wall", 0.25),
+    Target("W8x50", "CPU", None),
+    Target("W8x50", "memory per thread", 0.40),
+    Target("W8x50", "initialize", 0.60),
+    Target("W8x200", "wall", 0.25),
+    Target("W8x200", "CPU", None),
+    Target("W8x200", "memory per thread", 0.40),
+    Target("W8x200", "initialize", 0.60),
     Target("W9", "wall", 0.40),
     Target("W9", "CPU", None),
     Target("W9", "memory", 0.30),

@@ -9,6 +9,7 @@ import time
 import msgspec
 from msgspec import Struct
 
+from benchmarks.app_server import FOLDERS, serve
 from benchmarks.processes import Command, Cost, Watch, run
 from benchmarks.subjects import BenchError, Place, Subject
 from quire.testing.responses_http import Received
@@ -125,6 +126,28 @@ WORKLOADS = (
         writes=True,
     ),
     Workload(
+        name="W8x50",
+        what="app-server: W2 in 50 threads of one process at once",
+        turns=_ONE_CALL,
+        kind="app-server",
+        reps=5,
+        quick_reps=2,
+        parallel=50,
+        calls=1,
+        writes=True,
+    ),
+    Workload(
+        name="W8x200",
+        what="app-server: W2 in 200 threads of one process at once",
+        turns=_ONE_CALL,
+        kind="app-server",
+        reps=3,
+        warm_up=False,
+        parallel=200,
+        calls=1,
+        writes=True,
+    ),
+    Workload(
         name="W9",
         what="resume of a session of 20 MB",
         turns=_ONE_TEXT,
@@ -144,12 +167,15 @@ WORKLOADS = (
 class Sample(Struct, kw_only=True):
     """One run: its cost and what the server saw. `turnarounds` are the seconds from the end of
     each response to the next request; `first_request` is the time from the start to the first
-    one; `request_size` its bytes. `wrong` says what was not as it should be."""
+    one; `request_size` its bytes; `initialize` and `per_thread` are those of `Served`. `wrong`
+    says what was not as it should be."""
 
     cost: Cost
     turnarounds: list[float] = []
     first_request: float | None = None
     request_size: int | None = None
+    initialize: float | None = None
+    per_thread: float | None = None
     wrong: list[str] = []
 
 
@@ -165,6 +191,8 @@ class Bench:
         """One run. Raises `BenchError` when a session to resume cannot be made."""
         if workload.seed:
             self._seed(workload, subject)
+        if workload.kind == "app-server":
+            return self._serve(workload, subject)
         watch = None
         if memory:
             parallel = workload.parallel > 1
@@ -187,6 +215,28 @@ class Bench:
                 if earlier.done is not None
             ]
         return sample
+
+    def _serve(self, workload: Workload, subject: Subject) -> Sample:
+        folders = [self._place.work(subject, f"-{n:02}") for n in range(FOLDERS)]
+        for folder in folders:
+            if os.path.exists(f"{folder}/out.txt"):
+                os.unlink(f"{folder}/out.txt")
+        self._server.swap(workload.script)
+        command = self._place.command(subject, workload.kind)
+        served = serve(command, folders, workload.parallel)
+        time.sleep(_LOG_DELAY)
+        expected = (workload.calls + 1) * workload.parallel
+        if len(self._server.requests()) != expected:
+            served.wrong.append(f"{len(self._server.requests())} requests instead of {expected}")
+        missing = [folder for folder in folders if not os.path.exists(f"{folder}/out.txt")]
+        if missing:
+            served.wrong.append("out.txt was not written")
+        return Sample(
+            cost=served.cost,
+            initialize=served.initialize,
+            per_thread=served.per_thread,
+            wrong=served.wrong,
+        )
 
     def _commands(self, workload: Workload, subject: Subject) -> list[Command]:
         home_lane = _SEED_LANE if workload.seed else ""
