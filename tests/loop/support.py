@@ -35,8 +35,15 @@ FACTS = Facts(
 class World:
     """A thread and its edges. `resume` makes the next process's thread from the same log."""
 
-    def __init__(self, model: Model, tools: ToolSet, rollout: MemoryRollout | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        tools: ToolSet,
+        rollout: MemoryRollout | None = None,
+        gate: Gate | None = None,
+    ) -> None:
         self.rollout = rollout or MemoryRollout()
+        self.gate = gate or Gate(FACTS)
         self.clock = FixedClock()
         self.tools = tools
         self.turns = 0
@@ -44,7 +51,7 @@ class World:
         self.thread.record(META)
 
     def _thread(self, model: Model, ids: CountingIds, rollout: Rollout) -> Thread:
-        return Thread(Ports(model, self.tools, rollout, Gate(FACTS), self.clock, ids))
+        return Thread(Ports(model, self.tools, rollout, self.gate, self.clock, ids))
 
     async def run(self, text: str = "go", context: TurnContext | None = None) -> TurnStatus:
         await self.start(text, context)

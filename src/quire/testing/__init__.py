@@ -22,6 +22,7 @@ from quire.testing.builders import (
 )
 from quire.testing.doubles import CountingIds, FixedClock, MemoryRollout
 from quire.testing.fake_sandbox import FakeProcess, FakeSandbox, Run
+from quire.testing.scripted_approver import ScriptedApprover
 from quire.testing.scripted_model import (
     Pause,
     ScriptedModel,
@@ -40,6 +41,7 @@ __all__ = [
     "MemoryRollout",
     "Pause",
     "Run",
+    "ScriptedApprover",
     "ScriptedModel",
     "ScriptedTools",
     "assistant",

@@ -28,6 +28,7 @@ class ScriptedInvocation:
     async def run(self, ctx: ToolContext) -> ToolResult:
         call_id = self._call.call_id
         self._tools.started.append(call_id)
+        self._tools.modes.append(ctx.turn.sandbox.mode)
         try:
             await asyncio.sleep(0)
             answer = self._behaviour
@@ -53,7 +54,7 @@ class ScriptedTools:
 
     `actions` says what the gate is told of a tool (nothing by default). The lists hold call ids
     in the order in which it happened: `started`, `ended`, `cancelled`, `proposed`, `declined`
-    (with the reason)."""
+    (with the reason). `modes` are the sandbox modes that the started ones ran under."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class ScriptedTools:
         self.ended: list[str] = []
         self.cancelled: list[str] = []
         self.proposed: list[str] = []
+        self.modes: list[str] = []
         self.declined: list[tuple[str, str]] = []
         self.closed = False
         self._tools = dict(tools or {})

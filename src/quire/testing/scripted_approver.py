@@ -1,0 +1,49 @@
+"""A person that answers questions by a script, through the `Approver` port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+from quire.core.ports import Accepted, Answer, ApprovalRequest, Declined, InputRequest, ToolContext
+
+Reply = Answer | Literal["silence"]
+"""`silence`: the person says nothing, until the turn is cancelled."""
+
+
+class ScriptedApprover:
+    """Answers the n-th question with the n-th reply, and later ones with the last; without any it
+    declines. `asked` holds the questions in their order, `withdrawn` the items of those that were
+    cancelled; `waiting` is set once a question is met with silence."""
+
+    def __init__(
+        self,
+        replies: Sequence[Reply] = (),
+        answers: dict[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        self.asked: list[ApprovalRequest | InputRequest] = []
+        self.withdrawn: list[str] = []
+        self.waiting = asyncio.Event()
+        self._replies = list(replies)
+        self._answers = answers or {}
+
+    async def decide(self, request: ApprovalRequest, ctx: ToolContext) -> Answer:
+        self.asked.append(request)
+        reply: Reply = Declined()
+        if self._replies:
+            reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        await asyncio.sleep(0)
+        if isinstance(reply, Accepted | Declined):
+            return reply
+        self.waiting.set()
+        try:
+            return await asyncio.Future()
+        except asyncio.CancelledError:
+            self.withdrawn.append(request.item_id)
+            raise
+
+    async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        return self._answers
