@@ -298,10 +298,13 @@ async def test_cancel(place: Place, server: ResponsesServer) -> None:
         session = await opened(connection, place)
         for step in ({"sh": "sleep 30"}, {"sh": "echo out", "args": ESCALATE}):
             editor.updates.clear()
+            editor.asked.clear()
             editor.choice = "wait"
             server.swap([step, {"text": "never"}])
             prompting = asyncio.create_task(connection.prompt(session, [text_block("go")]))
             await editor.until("asked" if "args" in step else "tool_call")
+            with pytest.raises(RequestError, match="still running"):
+                await connection.prompt(session, [text_block("me too")])
             await connection.cancel(session)
             async with asyncio.timeout(10):
                 assert (await prompting).stop_reason == "cancelled"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -398,18 +398,60 @@ async def test_what_cannot_be_reached_says_so(place: Place, tmp_path: Path) -> N
         await Quire().thread()
 
 
+@pytest.mark.parametrize("kind", ["stdio", "unix", "ws"])
 @in_loop
-async def test_a_server_in_another_process(place: Place, server: ResponsesServer) -> None:
-    server.swap([{"text": "from afar"}])
-    command = f"stdio:{sys.executable} -m quire app-server"
-    old = os.environ | {}
-    os.environ.update(place.environment())
+async def test_a_server_in_another_process(
+    place: Place, server: ResponsesServer, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Two clients in turn go on with one thread."""
+    server.swap([{"text": "from afar"}, {"text": "and again"}])
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    async with contextlib.AsyncExitStack() as stack:
+        address, token = await stack.enter_async_context(listening(place, kind))
+        async with connected(address, token) as q:
+            thread = await asking(q, place)
+            assert (await thread.ask("go")).text == "from afar"
+        async with connected(address, token) as q:
+            assert (await (await q.resume(thread.id)).ask("go")).text == "and again"
+        if token is not None:
+            with pytest.raises(CannotConnect, match="401"):
+                async with Quire(connect=address, token="another"):
+                    pass
+
+
+def connected(address: str, token: str | None) -> Quire:
+    return Quire(connect=address) if token is None else Quire(connect=address, token=token)
+
+
+@contextlib.asynccontextmanager
+async def listening(place: Place, kind: str) -> AsyncIterator[tuple[str, str | None]]:
+    """An app-server that can be reached; where, and with which token."""
+    if kind == "stdio":
+        yield f"stdio:{sys.executable} -m quire app-server", None
+        return
+    token = "t" * 40
+    (place.repo.parent / "token").write_text(token)
+    socket = place.repo.parent / "s"
+    words = ["--listen", f"unix://{socket}"]
+    if kind == "ws":
+        words = ["--listen", "ws://127.0.0.1:0", "--ws-auth", "capability-token"]
+        words += ["--ws-token-file", str(place.repo.parent / "token")]
+    process = place.start("app-server", *words)
     try:
-        async with Quire(connect=command) as q:
-            assert (await (await asking(q, place)).ask("go")).text == "from afar"
+        assert process.stderr is not None
+        if kind == "ws":
+            process.stderr.readline()
+            found = process.stderr.readline().decode().split()[-1]
+            yield found, token
+        else:
+            async with asyncio.timeout(10):
+                while not socket.exists():
+                    await asyncio.sleep(0.02)
+            yield f"unix://{socket}", None
     finally:
-        os.environ.clear()
-        os.environ.update(old)
+        process.terminate()
+        process.communicate()
 
 
 @in_loop

@@ -18,12 +18,13 @@ from acp.schema import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from quire.acp.content import file_path, user_input
 from quire.acp.diffs import Edit, edits, hunks
 from quire.acp.modes import choose, config_options, settings
 from quire.acp.session import review_target
-from quire.acp.tools import MAX_OUTPUT, command_title, output_content
+from quire.acp.tools import MAX_OUTPUT, command_title, output_content, shown
 from quire.acp.updates import Updates, replay
 from quire.client.events import (
     AgentMessageDelta,
@@ -125,8 +126,18 @@ def test_titles_are_the_command_without_its_shell() -> None:
     assert command_title("git status") == "git status"
     assert command_title("/bin/sh -c 'one\ntwo'") == "one …"
     assert command_title("broken 'quote") == "broken 'quote"
-    actions = (ReadCommandAction(command="cat a", name="a", path="/a"),)
-    assert command_title("bash -lc 'cat a'", actions) == "cat a"
+
+
+def test_a_command_that_only_reads_is_shown_as_reading() -> None:
+    reading = replace(
+        command("completed"),
+        command_actions=(ReadCommandAction(command="cat a", name="a", path="/a"),),
+    )
+    view = shown(reading)
+    assert view is not None
+    assert (view.kind, [place.path for place in view.locations]) == ("read", ["/a"])
+    looking = shown(command("completed"))
+    assert looking is not None and looking.kind == "search"
 
 
 def test_output_is_fenced_and_cut() -> None:

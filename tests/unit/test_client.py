@@ -261,7 +261,14 @@ async def test_events_of_other_turns_are_not_part_of_a_run() -> None:
 async def test_what_cannot_be_read_is_passed_over() -> None:
     scripted = Scripted({"thread/read": {"thread": 5}})
     told: list[str] = []
-    async with Quire(channel=scripted.channel, notify=lambda method, _: told.append(method)) as q:
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def notify(method: str, params: object) -> None:
+        told.append(method)
+        raise KeyError("a fault of the caller's")
+
+    async with Quire(channel=scripted.channel, notify=notify) as q:
         thread = await q.thread()
         run = thread.run("go")
         reading = asyncio.ensure_future(run.result())
@@ -275,7 +282,7 @@ async def test_what_cannot_be_read_is_passed_over() -> None:
         await scripted.tell("account/updated")
         await scripted.finish()
         assert (await reading).status == "completed"
-        assert told == ["account/updated"]
+        assert told == ["account/updated"] and len(reported) == 1
         with pytest.raises(ClientError, match="cannot be read"):
             await thread.read()
         with pytest.raises(CallRefused, match="not in the script"):

@@ -37,7 +37,7 @@ class Session:
         self._client = client
         self._thread = thread
         self._terminals = terminals
-        self._stopped = False
+        self._prompting = self._stopped = False
         self._shown: dict[str, asyncio.Event] = {}
         self.settings = settings(thread.info)
 
@@ -54,20 +54,14 @@ class Session:
 
     async def prompt(self, parts: list[UserInput]) -> StopReason:
         """Run one turn. Raises `RequestError` when it fails or cannot start."""
-        self._stopped = False
-        self._shown.clear()
-        target = review_target(parts)
-        if target is None:
-            run = self._thread.run(parts, **self.settings.turn())
-        else:
-            run = self._thread.review(target)
+        if self._prompting:
+            raise RequestError(-32600, "a prompt of this session is still running")
+        self._prompting, self._stopped = True, False
         try:
-            await self._follow(run)
-            return _stop_reason(run.outcome)
-        except CallRefused as exc:
-            raise RequestError(-32600, str(exc)) from None
-        except ClientError as exc:
-            raise RequestError(-32603, str(exc)) from None
+            return await self._prompt(parts)
+        finally:
+            self._prompting = False
+            self._shown.clear()
 
     async def cancel(self) -> None:
         """Stop the turn that runs, or is about to."""
@@ -86,6 +80,20 @@ class Session:
             options=permissions.options(request),
         )
         return permissions.decision(response, request)
+
+    async def _prompt(self, parts: list[UserInput]) -> StopReason:
+        target = review_target(parts)
+        if target is None:
+            run = self._thread.run(parts, **self.settings.turn())
+        else:
+            run = self._thread.review(target)
+        try:
+            await self._follow(run)
+            return _stop_reason(run.outcome)
+        except CallRefused as exc:
+            raise RequestError(-32600, str(exc)) from None
+        except ClientError as exc:
+            raise RequestError(-32603, str(exc)) from None
 
     async def _follow(self, run: TurnRun) -> None:
         updates = Updates(terminals=self._terminals)

@@ -52,7 +52,7 @@ def shown(item: ThreadItem) -> Shown | None:
     match item:
         case CommandExecution():
             return Shown(
-                title=command_title(item.command, item.command_actions),
+                title=command_title(item.command),
                 kind=_command_kind(item.command_actions),
                 status=_status(item.status),
                 content=output_content(item.aggregated_output or ""),
@@ -125,10 +125,9 @@ def patch_title(changes: Sequence[FileUpdateChange]) -> str:
     return f"Edit {', '.join(names)}"
 
 
-def command_title(command: str, actions: Sequence[CommandAction] = ()) -> str:
+def command_title(command: str) -> str:
     """The command without the shell around it, on one line."""
-    script = " && ".join(action.command for action in actions) or _script(command)
-    first, _, more = script.strip().partition("\n")
+    first, _, more = _script(command).strip().partition("\n")
     return f"{first} …" if more else first
 
 

@@ -115,12 +115,14 @@ class Connection:
             raise ConnectionLost("the server is gone") from None
 
     async def _read(self) -> None:
-        while (frame := await self._channel.receive()) is not None:
-            try:
-                self._take(_decoder.decode(frame))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue  # No message of ours; the next may be one.
-        self._lose()
+        try:
+            while (frame := await self._channel.receive()) is not None:
+                try:
+                    self._take(_decoder.decode(frame))
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    continue  # No message of ours; the next may be one.
+        finally:
+            self._lose()
 
     def _take(self, message: _Incoming) -> None:
         if isinstance(message.method, str):

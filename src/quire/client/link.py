@@ -88,7 +88,8 @@ class Link:
         found = about(method, params)
         if found is None:
             if self._notify is not None:
-                self._notify(method, params)
+                # Called by the loop: what it raises is the loop's to report, and ends no reading.
+                asyncio.get_running_loop().call_soon(self._notify, method, params)
             return
         thread_id, told = found
         if told.kind in (ItemStarted, ItemCompleted, TurnCompleted):
