@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         ThreadItem,
         UserMessage,
     )
+    from quire.client.options import Prompt, ThreadOptions, TurnOptions
     from quire.client.questions import ApprovalRequest, Decision
     from quire.client.quire import Quire
     from quire.client.run import TurnResult, TurnRun
@@ -126,6 +127,7 @@ _MODULES = {
         "ThreadItem",
         "UserMessage",
     ),
+    "quire.client.options": ("Prompt", "ThreadOptions", "TurnOptions"),
     "quire.client.questions": ("ApprovalRequest", "Decision"),
     "quire.client.quire": ("Quire",),
     "quire.client.run": ("TurnResult", "TurnRun"),
@@ -178,6 +180,7 @@ __all__ = [
     "PatchUpdated",
     "Plan",
     "PlanDelta",
+    "Prompt",
     "QuestionDeclined",
     "Quire",
     "Reasoning",
@@ -191,12 +194,14 @@ __all__ = [
     "ThreadEvent",
     "ThreadItem",
     "ThreadNameUpdated",
+    "ThreadOptions",
     "ThreadSettingsUpdated",
     "ThreadStatusChanged",
     "TokenUsageUpdated",
     "TurnCompleted",
     "TurnDiffUpdated",
     "TurnFailed",
+    "TurnOptions",
     "TurnPlanUpdated",
     "TurnResult",
     "TurnRun",

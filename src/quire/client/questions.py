@@ -68,7 +68,8 @@ class ApprovalRequest(Struct, frozen=True, kw_only=True):
         """The decision that also remembers the command as a rule, where it is offered."""
         for decision in self.decisions:
             if isinstance(decision, CommandExecutionAmendment):
-                return decision
+                if decision.accept_with_execpolicy_amendment is not None:
+                    return decision
         return None
 
 
