@@ -67,9 +67,11 @@ class ApprovalRequest(Struct, frozen=True, kw_only=True):
     def always(self) -> CommandExecutionAmendment | None:
         """The decision that also remembers the command as a rule, where it is offered."""
         for decision in self.decisions:
-            if isinstance(decision, CommandExecutionAmendment):
-                if decision.accept_with_execpolicy_amendment is not None:
+            match decision:
+                case CommandExecutionAmendment(accept_with_execpolicy_amendment=rule) if rule:
                     return decision
+                case _:
+                    pass
         return None
 
 
