@@ -254,6 +254,14 @@ class Opener:
             context_window=context.context_window,
         )
 
+    def _rule_faults(self, profile: Profile) -> tuple[str, ...]:
+        """What is wrong with rule files, where somebody is there to read it; elsewhere a broken
+        one ends the start."""
+        if self._approver is None:
+            return ()
+        rules = profile.rules()
+        return (*rules.problems, *rules.warnings)
+
     def _opened(
         self,
         profile: Profile,
@@ -275,7 +283,7 @@ class Opener:
             reasoning_effort=context.effort,
             path=path,
             forked_from_id=meta.forked_from,
-            warnings=(*profile.warnings, *warnings),
+            warnings=(*profile.warnings, *self._rule_faults(profile), *warnings),
         )
         return Opened(
             thread=thread,

@@ -14,7 +14,7 @@ from quire.config.load import load
 from quire.config.repository import find_root
 
 if TYPE_CHECKING:
-    from quire.core.ports import CommandRules
+    from quire.config.rules.rules import Rules
     from quire.protocol.local import ThreadSettings, TurnChanges
     from quire.protocol.ops import ContextSources
     from quire.protocol.policy import SandboxPolicy, TurnContext
@@ -50,7 +50,7 @@ class Profile:
         self._told = True
         return self.sources
 
-    def rules(self) -> CommandRules:
+    def rules(self) -> Rules:
         """The rules about commands that hold here."""
         from quire.config.rules.rules import Rules, rules_for
 

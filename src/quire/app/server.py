@@ -25,7 +25,7 @@ from quire.server.connection import Connection
 from quire.server.events import Translator
 from quire.server.greeting import Greeter
 from quire.server.hub import ThreadHub
-from quire.server.hubs import Hubs
+from quire.server.hubs import UNLOAD_SECONDS, Hubs
 from quire.server.threads import Threads
 from quire.server.transport.listen import Address, listen
 
@@ -37,8 +37,13 @@ class AppServer:
         """`warnings` are told to every client that connects."""
         self._app = app
         self._warnings = warnings
+        delay = app.profile.config.thread_unload_delay_secs
         approver = ClientApprover(self._find, command_actions)
-        self.hubs = Hubs(Threads(app.opener(approver)), self._translator)
+        self.hubs = Hubs(
+            Threads(app.opener(approver)),
+            self._translator,
+            UNLOAD_SECONDS if delay is None else delay,
+        )
         self._clients: set[Connection] = set()
         self._routes = compose(app, self.hubs, self)
         self._greeter = Greeter(program=f"quire/{__version__}", home=app.setup.home)

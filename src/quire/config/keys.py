@@ -22,7 +22,7 @@ UNSUPPORTED = _names(
     model_auto_compact_token_limit model_auto_compact_token_limit_scope
     model_post_turn_compact_threshold_percent notify orchestrator oss_provider otel
     personality plan_mode_reasoning_effort plugins profiles realtime responses_api_metadata
-    skills sqlite_home thread_unload_delay_secs tool_suggest web_search
+    skills sqlite_home tool_suggest web_search
     """
 )
 """Keys of features that do not exist yet: accepted, without effect, one warning each."""

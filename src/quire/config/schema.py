@@ -197,6 +197,8 @@ class Config(Struct, frozen=True, kw_only=True):
     """Do not show the model's thinking."""
     show_raw_agent_reasoning: bool = False
     """Show the model's thinking unabridged where the provider sends it."""
+    thread_unload_delay_secs: Seconds | None = None
+    """How long the app-server keeps a thread loaded that nobody watches; 1800 unless set."""
     features: dict[str, bool] = {}
     """Switches by name, also set by `--enable NAME` and `--disable NAME`."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
+from quire.core.errors import QuireError
 from quire.protocol.local import (
     ThreadForkParams,
     ThreadResumeParams,
@@ -88,4 +90,5 @@ class Hubs:
             now = time.monotonic()
             for thread_id, hub in tuple(self._hubs.items()):
                 if hub.idle and now - hub.idle_since >= self._unload_seconds:
-                    await self.unload(thread_id)
+                    with suppress(QuireError):  # A log that cannot be closed is said when used.
+                        await self.unload(thread_id)
