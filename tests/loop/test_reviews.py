@@ -24,6 +24,7 @@ from quire.protocol.review import (
 )
 from quire.protocol.thread import EnteredReviewItem, ExitedReviewItem
 from quire.server.reviews import Reviews
+from quire.server.terminals import ThreadTerminals
 from quire.server.threads import Loaded, Opened
 from quire.testing import (
     CountingIds,
@@ -54,6 +55,10 @@ ELSEWHERE = {
 
 def answer(*findings: object) -> str:
     return json.dumps({"findings": findings, "overall_explanation": "It breaks."})
+
+
+def _none() -> ThreadTerminals:
+    raise AssertionError("a review has no use for them")
 
 
 class Git:
@@ -147,6 +152,7 @@ class Bench:
             sources=lambda _: SOURCES,
             revise=lambda context, _: context,
             reviewer=reviewer,
+            terminals=_none,
         )
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from quire.app import App
+from quire.protocol.records import TurnCompleted
 from quire.protocol.rpc.items import CommandAction
 from quire.protocol.rpc.method import Notification
+from quire.rollout.paths import QUEUE
 from quire.server.calls.threads import ThreadCalls
 from quire.server.calls.turns import TurnCalls
+from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.routes import LateRoutes, Routes
 
 if TYPE_CHECKING:
     from quire.server.history import Histories
     from quire.server.library import ThreadLibrary
+    from quire.server.queues import Queues
 
 
 class Namespace(Protocol):
@@ -39,6 +44,7 @@ class History:
         self._hubs = hubs
         self._library: ThreadLibrary | None = None
         self._histories: Histories | None = None
+        self._queues: Queues | None = None
 
     @property
     def library(self) -> ThreadLibrary:
@@ -56,11 +62,26 @@ class History:
             self._histories = Histories(self._hubs, self.library, command_actions)
         return self._histories
 
+    @property
+    def queues(self) -> Queues:
+        if self._queues is None:
+            from quire.rollout.queue import MessageQueue
+            from quire.server.queues import Queues
+
+            self._queues = Queues(self._hubs, MessageQueue(self._home))
+        return self._queues
+
+    def turn_ended(self, hub: ThreadHub, end: TurnCompleted) -> None:
+        """Start what waits for it."""
+        if os.path.lexists(os.path.join(self._home, QUEUE, f"{hub.loaded.id}.json")):
+            self.queues.turn_ended(hub, end)
+
 
 def compose(app: App, hubs: Hubs, everyone: Everyone) -> Routes:
     """Every method of the server by name. Opening threads and running turns come first; the rest
     is loaded when a client asks for it."""
     stored = History(app.setup.home, hubs)
+    hubs.on_turn_end(stored.turn_ended)
     first = (ThreadCalls(hubs, stored), TurnCalls(hubs))
 
     def late() -> Routes:

@@ -16,6 +16,7 @@ from quire.core.errors import UsageError
 from quire.models.account import AccountKeys
 from quire.models.listing import CatalogListing
 from quire.protocol.policy import SandboxPolicy
+from quire.rollout.ids import UuidSource
 from quire.server.calls.account import AccountCalls
 from quire.server.calls.command import CommandCalls
 from quire.server.calls.config import ConfigCalls
@@ -25,10 +26,12 @@ from quire.server.calls.history import HistoryCalls
 from quire.server.calls.models import ModelCalls
 from quire.server.calls.permissions import PermissionCalls
 from quire.server.calls.process import ProcessCalls
+from quire.server.calls.queue import QueueCalls
 from quire.server.calls.review import ReviewCalls
 from quire.server.calls.search import SearchCalls
 from quire.server.calls.server import ServerCalls
 from quire.server.calls.stored_threads import StoredThreadCalls
+from quire.server.calls.terminals import TerminalCalls
 from quire.server.hubs import Hubs
 from quire.server.routes import Routes
 from quire.tools.environment import inherited
@@ -61,6 +64,8 @@ def compose_late(app: App, hubs: Hubs, everyone: Everyone, stored: History) -> R
     calls = (
         StoredThreadCalls(hubs, library, histories, everyone.tell),
         HistoryCalls(hubs, library, histories),
+        QueueCalls(hubs, library, stored.queues),
+        TerminalCalls(hubs, UuidSource().new),
         ReviewCalls(hubs, app.reviews()),
         ModelCalls(
             CatalogListing(lambda: store.load().config.model_catalog_json, offline),

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from quire.app.choice import ModelChoice
@@ -32,10 +33,19 @@ if TYPE_CHECKING:
     from quire.app import App
     from quire.protocol.items import Encoded, InputImage
     from quire.protocol.local import InputPart, ThreadSettings
+    from quire.server.terminals import ThreadTerminals
     from quire.tools.base import Tool
     from quire.tools.command_shell import CommandShell
     from quire.tools.launch import LearningShell
     from quire.tools.sessions import Sessions
+
+
+class Wired(Struct, frozen=True):
+    """A thread, and what runs its commands."""
+
+    thread: Thread
+    sessions: Sessions
+    shell: LearningShell
 
 
 class Opener:
@@ -66,12 +76,12 @@ class Opener:
         if params.ephemeral:
             from quire.rollout.store import MemoryRollout
 
-            thread, path = self._thread(profile, thread_id, MemoryRollout()), None
+            wired, path = self._wire(profile, thread_id, MemoryRollout()), None
         else:
             rollout = self._store.create(thread_id)
-            thread, path = self._thread(profile, thread_id, rollout), rollout.path
-        thread.record(meta)
-        return self._opened(profile, thread, meta, path=path)
+            wired, path = self._wire(profile, thread_id, rollout), rollout.path
+        wired.thread.record(meta)
+        return self._opened(profile, wired, meta, path=path)
 
     def resume(self, params: ThreadResumeParams) -> Opened:
         return self._stored(params.thread_id, params.settings)
@@ -88,18 +98,18 @@ class Opener:
             self._store.fork(source, meta)
             return self._stored(thread_id, params.settings)
         stored = self._store.load(source)
-        thread = self._thread(profile, thread_id, MemoryRollout())
-        thread.replay((*stored.records, meta))
-        thread.recover()
-        return self._opened(profile, thread, stored.meta, stored.warnings)
+        wired = self._wire(profile, thread_id, MemoryRollout())
+        wired.thread.replay((*stored.records, meta))
+        wired.thread.recover()
+        return self._opened(profile, wired, stored.meta, stored.warnings)
 
     def _stored(self, thread_id: str, settings: ThreadSettings | None) -> Opened:
         profile = self._under(settings)
         rollout, stored = self._store.resume(thread_id)
-        thread = self._thread(profile, thread_id, rollout)
-        thread.replay(stored.records)
-        thread.recover()
-        return self._opened(profile, thread, stored.meta, stored.warnings, rollout.path)
+        wired = self._wire(profile, thread_id, rollout)
+        wired.thread.replay(stored.records)
+        wired.thread.recover()
+        return self._opened(profile, wired, stored.meta, stored.warnings, rollout.path)
 
     def _reviewer(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
         """A thread for a review of what a thread under `profile` works on. Raises `UsageError`."""
@@ -111,9 +121,9 @@ class Opener:
         changed = profile.under(settings)
         thread_id = self._ids.new()
         meta = self._meta(changed, thread_id, settings)
-        thread = self._thread(changed, thread_id, MemoryRollout())
-        thread.record(meta)
-        opened = self._opened(changed, thread, meta)
+        wired = self._wire(changed, thread_id, MemoryRollout())
+        wired.thread.record(meta)
+        opened = self._opened(changed, wired, meta)
         return replace(opened, context=confined(opened.context, context.sandbox, settings))
 
     def _under(self, settings: ThreadSettings | None) -> Profile:
@@ -137,7 +147,7 @@ class Opener:
             items.append(encode_item(Message("user", words.content, id=self._ids.new())).raw)
         return items
 
-    def _thread(self, profile: Profile, thread_id: str, rollout: Rollout) -> Thread:
+    def _wire(self, profile: Profile, thread_id: str, rollout: Rollout) -> Wired:
         from quire.tools.launch import LearningShell
         from quire.tools.registry import Registry
         from quire.tools.sessions import Sessions
@@ -148,7 +158,7 @@ class Opener:
         tools = Registry(self._tools(profile, sessions, shell), (shell, sessions))
         rules = profile.rules()
         facts = Facts(judge=rules.judge, writable=self._writable)
-        return Thread(
+        thread = Thread(
             Ports(
                 model=self._model(profile.choice),
                 tools=tools,
@@ -158,6 +168,12 @@ class Opener:
                 ids=self._ids,
             )
         )
+        return Wired(thread, sessions, shell)
+
+    def _terminals(self, wired: Wired) -> ThreadTerminals:
+        from quire.tools.terminals import Terminals
+
+        return Terminals(wired.sessions, wired.shell, self._app.sandbox)
 
     def _model(self, choice: ModelChoice) -> Model:
         if choice.provider is None:
@@ -265,7 +281,7 @@ class Opener:
     def _opened(
         self,
         profile: Profile,
-        thread: Thread,
+        wired: Wired,
         meta: SessionMeta,
         warnings: tuple[str, ...] = (),
         path: str | None = None,
@@ -273,7 +289,7 @@ class Opener:
         context = profile.context
         active = profile.setup.loaded.permissions
         info = ThreadInfo(
-            id=thread.state.thread_id,
+            id=wired.thread.state.thread_id,
             cwd=context.cwd,
             model=context.model,
             model_provider=context.model_provider,
@@ -286,7 +302,7 @@ class Opener:
             warnings=(*profile.warnings, *self._rule_faults(profile), *warnings),
         )
         return Opened(
-            thread=thread,
+            thread=wired.thread,
             info=info,
             context=context,
             meta=meta,
@@ -294,5 +310,6 @@ class Opener:
             sources=profile.sources_for,
             revise=profile.revised,
             reviewer=partial(self._reviewer, profile),
+            terminals=partial(self._terminals, wired),
             instruction_sources=profile.instruction_sources,
         )

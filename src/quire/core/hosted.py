@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from quire.core.errors import AgentError, RolloutError
-from quire.core.journal import ThreadLog
+from quire.core.journal import ThreadLog, user_note
 from quire.core.ports import Clock, IdSource
 from quire.protocol.events import ItemStarted, LiveEvent
-from quire.protocol.items import InputText, Message, OutputText, encode_item
+from quire.protocol.items import Message, OutputText, encode_item
 from quire.protocol.records import ItemAdded, ItemCompleted, Record, TurnCompleted, TurnStarted
 from quire.protocol.thread import AgentMessageItem, ErrorInfo, ThreadItem, TurnStatus
 
@@ -55,8 +55,7 @@ class HostedTurn:
 
     def tell_model(self, text: str) -> None:
         """A message of the user's side, for the model only. Raises `RolloutError`."""
-        message = Message("user", (InputText(text),), id=f"msg_{self._ids.new()}")
-        self._log.record(ItemAdded(encode_item(message), "note", self.turn_id))
+        self._log.record(user_note(text, self._ids, self.turn_id))
 
     def say(self, text: str) -> None:
         """A message of the agent, for the conversation and for people: the last one is what the

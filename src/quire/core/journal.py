@@ -113,7 +113,12 @@ def tool_call(pending: HistoryItem) -> ToolCall:
 
 def turn_aborted_note(ids: IdSource, turn_id: str | None) -> ItemAdded:
     """Tells the model, in the next request, that a person stopped the turn."""
-    message = Message("user", (InputText(TURN_ABORTED),), id=f"msg_{ids.new()}")
+    return user_note(TURN_ABORTED, ids, turn_id)
+
+
+def user_note(text: str, ids: IdSource, turn_id: str | None) -> ItemAdded:
+    """A message of the user's side that only the model sees."""
+    message = Message("user", (InputText(text),), id=f"msg_{ids.new()}")
     return ItemAdded(encode_item(message), "note", turn_id)
 
 
@@ -131,6 +136,7 @@ class Journal:
         self._last_message: str | None = None
         self._closed = False
         self._steering: list[UserInput] = []
+        self._notes: list[str] = []
 
     @property
     def state(self) -> ThreadState:
@@ -162,11 +168,13 @@ class Journal:
         self._thread.publish(ItemStarted(self.turn_id, item, started))
 
     def finish(self, item: ThreadItem) -> None:
-        if self._closed:
-            return  # a command that outlived its turn: the turn's records are complete
         now = self.now_ms()
         started = self._item_starts.pop(item.id, now)
-        self._thread.record(ItemCompleted(self.turn_id, item, started, now))
+        done = ItemCompleted(self.turn_id, item, started, now)
+        if self._closed:  # A command that outlived its turn: the turn's records are complete.
+            self._thread.publish(done)
+        else:
+            self._thread.record(done)
 
     def open(self, op: UserTurn) -> None:
         """Record the start of the turn: changed context first, then the person's message."""
@@ -177,14 +185,30 @@ class Journal:
         record(TurnSettings(op.turn_id, op.context))
         self._said(op.input)
 
-    def steer(self, words: UserInput) -> None:
-        """Words of the person for the running turn: they are said as soon as no call is open."""
-        self._steering.append(words)
+    def steer(self, words: UserInput | str) -> bool:
+        """Words of the person for the running turn: they are said as soon as no call is open. A
+        bare text is for the model only, and causes no request of its own. False when the turn has
+        ended."""
+        if self._closed:
+            return False
+        if isinstance(words, str):
+            self._notes.append(words)
+        else:
+            self._steering.append(words)
+        return True
 
     def take_steering(self) -> None:
         """Record what the person said since, unless a call is open."""
-        while self._steering and not self.state.pending:
+        if self.state.pending:
+            return
+        if self._steering or not self.state.answered:
+            self._record_notes()
+        while self._steering:
             self._said(self._steering.pop(0))
+
+    def _record_notes(self) -> None:
+        while self._notes:
+            self._thread.record(user_note(self._notes.pop(0), self._ids, self.turn_id))
 
     def _said(self, words: UserInput) -> None:
         message = Message("user", words.content, id=f"msg_{self._ids.new()}")
@@ -236,6 +260,7 @@ class Journal:
         try:
             for call in self.state.pending:
                 self._record_output(call, self._aborted_text(call, status))
+            self._record_notes()
             if status == "interrupted":
                 self._thread.record(turn_aborted_note(self._ids, self.turn_id))
             self._thread.record(end)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from quire.core.errors import UsageError
 from quire.core.gate import Gate
-from quire.core.journal import Journal, call_output, turn_aborted_note
+from quire.core.journal import Journal, call_output, turn_aborted_note, user_note
 from quire.core.ports import Clock, IdSource, Model, Rollout, ToolSet
 from quire.core.state import ThreadState, apply
 from quire.core.turn import Turn
@@ -163,6 +163,12 @@ class Thread:
         for listener in self._listeners:
             listener.put(event)
 
+    def tell_model(self, text: str) -> None:
+        """A message of the user's side that only the model sees: with its next request, after the
+        calls that are open now. Raises `RolloutError`."""
+        if self._journal is None or not self._journal.steer(text):
+            self.record(user_note(text, self._ports.ids, self.state.turn_id))
+
     def subscribe(self, *, deltas: bool = True) -> Subscription:
         """Watch from now on."""
         subscription = Subscription(self, deltas)
@@ -212,6 +218,11 @@ class Thread:
         if self._turn is None:
             return None
         return await asyncio.shield(self._turn)
+
+    async def idle(self) -> None:
+        """Wait until no turn runs. A bug in it is not raised here."""
+        if self._turn is not None:
+            await asyncio.wait([self._turn])
 
     async def _begin(self, run: Callable[[], Coroutine[None, None, TurnStatus]]) -> None:
         if self._turn is not None and not self._turn.done():

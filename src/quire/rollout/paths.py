@@ -14,6 +14,7 @@ import os
 import time
 
 SESSIONS = "sessions"
+QUEUE = "queue"
 ARCHIVED = "archived_sessions"
 PREFIX = "rollout-"
 SUFFIX = ".jsonl"

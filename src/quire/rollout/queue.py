@@ -18,9 +18,8 @@ from msgspec.structs import replace
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.stored import QueuedMessage
 from quire.rollout.ids import UuidSource
-from quire.rollout.paths import is_thread_id, make_folders
+from quire.rollout.paths import QUEUE, is_thread_id, make_folders
 
-FOLDER = "queue"
 MAX_MESSAGES = 1000
 
 _decoder = msgspec.json.Decoder(list[QueuedMessage])
@@ -31,7 +30,7 @@ class MessageQueue:
     no thread id and `RolloutError` when the disk refuses; nothing has changed then."""
 
     def __init__(self, home: str) -> None:
-        self._folder = os.path.join(home, FOLDER)
+        self._folder = os.path.join(home, QUEUE)
         self._ids = UuidSource()
 
     def list(self, thread_id: str) -> tuple[QueuedMessage, ...]:

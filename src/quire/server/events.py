@@ -62,6 +62,7 @@ class Translator:
         self._now_ms = now_ms
         self._actions = actions
         self._announced: dict[str, int] = {}
+        self._ended: set[str] = set()
         self._summary_part: dict[str, int] = {}
         self._turn = started_turn("")
         self._last_message: AgentMessageThreadItem | None = None
@@ -92,7 +93,9 @@ class Translator:
                 return []
 
     def _turn_started(self, event: TurnStarted) -> list[Told]:
-        self._announced.clear()
+        for item_id in self._ended:  # A command may outlive its turn.
+            self._announced.pop(item_id, None)
+        self._ended.clear()
         self._summary_part.clear()
         self._last_message = None
         self._context_window = event.context_window
@@ -154,6 +157,7 @@ class Translator:
         if isinstance(item, words.TodoListItem):
             return [] if item.id in self._announced else [self._plan(turn_id, item)]
         told = self._announce(turn_id, item, event.started_at_ms)
+        self._ended.add(item.id)
         view = views.item_view(
             item,
             started_at_ms=self._announced.get(item.id, event.started_at_ms),

@@ -56,6 +56,7 @@ class ThreadHub:
         self._held: list[tuple[Notification, Struct]] | None = None
         self._status: ThreadStatus = IdleThreadStatus()
         self._ended: list[Callable[[], None]] = []
+        self._turn_ended: list[Callable[[TurnCompleted], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         loaded.thread.attach(self)
 
@@ -89,6 +90,9 @@ class ThreadHub:
             self._status_may_have_changed()
         for kind, params in told:
             self.tell(kind, params)
+        if isinstance(event, TurnCompleted):
+            for callback in self._turn_ended:
+                callback(event)
 
     def _tell_diff(self, turn_id: str) -> None:
         text = self._diff.text()
@@ -98,12 +102,18 @@ class ThreadHub:
             self.tell(TURN_DIFF_UPDATED, told)
 
     def end(self) -> None:
-        """The thread was closed."""
+        """The thread was closed: what was done for it beside its turns ends, too."""
+        for task in tuple(self._tasks):
+            task.cancel()
         for callback in self._ended:
             callback()
 
     def on_end(self, callback: Callable[[], None]) -> None:
         self._ended.append(callback)
+
+    def on_turn_end(self, callback: Callable[[TurnCompleted], None]) -> None:
+        """Call back when a turn has ended and all were told."""
+        self._turn_ended.append(callback)
 
     def tell(self, kind: Notification, params: Struct) -> None:
         """Tell every client that watches."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from quire.core.errors import QuireError
 from quire.protocol.local import (
@@ -13,6 +14,7 @@ from quire.protocol.local import (
     ThreadResumeParams,
     ThreadStartParams,
 )
+from quire.protocol.records import TurnCompleted
 from quire.protocol.rpc.thread import THREAD_CLOSED, ThreadClosedNotification
 from quire.server.errors import InvalidRequest
 from quire.server.hub import ThreadHub, Translator
@@ -37,6 +39,11 @@ class Hubs:
         self._unload_seconds = unload_seconds
         self._hubs: dict[str, ThreadHub] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._turn_ended: list[Callable[[ThreadHub, TurnCompleted], None]] = []
+
+    def on_turn_end(self, callback: Callable[[ThreadHub, TurnCompleted], None]) -> None:
+        """Call back when a turn has ended and all were told, in any thread opened from now on."""
+        self._turn_ended.append(callback)
 
     def start(self, params: ThreadStartParams) -> ThreadHub:
         return self._hub(self.threads.start(params).id)
@@ -79,6 +86,8 @@ class Hubs:
         hub = self._hubs.get(thread_id)
         if hub is None:
             hub = ThreadHub(self.threads.find(thread_id), self._translator(thread_id))
+            for callback in self._turn_ended:
+                hub.on_turn_end(partial(callback, hub))
             self._hubs[thread_id] = hub
             if self._watch is None or self._watch.done():
                 self._watch = asyncio.create_task(self._unload_idle())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,13 +25,17 @@ from quire.protocol.policy import TurnContext
 from quire.protocol.records import SessionMeta
 from quire.server.inputs import user_input
 
+if TYPE_CHECKING:
+    from quire.server.terminals import ThreadTerminals
+
 
 class Opened(Struct, frozen=True, kw_only=True):
     """A thread that was just opened. Its turns start from `context`; `revise` gives the settings
     after changes, `sources` what a turn under given settings is told besides the conversation,
     `reviewer` a thread for a reviewer, by the settings of the thread and what the reviewer is told
-    (`server.reviews`; raises `UsageError` when there is no model for it). It keeps the base
-    instructions that it began with, whatever version of Quire goes on with it."""
+    (`server.reviews`; raises `UsageError` when there is no model for it), `terminals` its commands.
+    It keeps the base instructions that it began with, whatever version of Quire goes on with
+    it."""
 
     thread: Thread
     info: ThreadInfo
@@ -41,6 +45,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     sources: Callable[[TurnContext], ContextSources]
     revise: Callable[[TurnContext, TurnChanges], TurnContext]
     reviewer: Callable[[TurnContext, str], Opened]
+    terminals: Callable[[], ThreadTerminals]
     instruction_sources: tuple[str, ...] = ()
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from typing import Protocol
 
 from quire.core.errors import QuireError
-from quire.core.ports import Sandbox, SpawnSpec, ToolContext
-from quire.protocol.policy import SandboxPolicy
+from quire.core.ports import Sandbox, SpawnSpec
+from quire.protocol.policy import SandboxPolicy, TurnContext
 from quire.tools.environment import EnvironmentPolicy, command_environment, inherited, permitted
 from quire.tools.login_capture import LoginEffect, is_complete
 from quire.tools.login_repair import REPAIR, repair_script
@@ -16,6 +17,13 @@ from quire.tools.login_shell import LoginShell
 
 CAPTURE_SECONDS = 10
 _CAPTURE_BYTES = 16 << 20
+
+
+class HasTurn(Protocol):
+    """The part of a `ToolContext` that matters here."""
+
+    @property
+    def turn(self) -> TurnContext: ...
 
 
 class CommandShell:
@@ -41,7 +49,7 @@ class CommandShell:
         self._after_login: dict[str, dict[str, str]] = {}
 
     def launch(
-        self, displayed: tuple[str, ...], call_id: str, ctx: ToolContext
+        self, displayed: tuple[str, ...], call_id: str, ctx: HasTurn
     ) -> tuple[tuple[str, ...], dict[str, str]]:
         """The vector to run in place of `displayed` (`SHELL -lc SCRIPT` or `SHELL -c SCRIPT`), and
         its whole environment. A login shell whose effect is known costs no more than `-c`; until

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from quire.core.ports import Sandbox, ToolContext
-from quire.tools.command_shell import CommandShell
+from quire.core.ports import Sandbox
+from quire.tools.command_shell import CommandShell, HasTurn
 
 
 class LearningShell:
@@ -17,7 +17,7 @@ class LearningShell:
         self._learning: asyncio.Task[None] | None = None
 
     def launch(
-        self, displayed: tuple[str, ...], call_id: str, ctx: ToolContext
+        self, displayed: tuple[str, ...], call_id: str, ctx: HasTurn
     ) -> tuple[tuple[str, ...], dict[str, str]]:
         """See `exec_command.Shell`."""
         if self._learning is None:

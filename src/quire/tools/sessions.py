@@ -37,8 +37,8 @@ class Session:
         self.process = process
         self.unread = Capture()
         self.exit_code: int | None = None
+        self.item = item
         self._all = Capture()
-        self._item = item
         self._ctx = ctx
         self._started_ms = ctx.now_ms()
         self._reader = asyncio.create_task(self._read())
@@ -62,7 +62,7 @@ class Session:
             self._all.append(data)
             if self._all.total <= CAPTURE_BYTES:
                 text = data.decode("utf-8", "replace")
-                self._ctx.publish(CommandOutputDelta(self._ctx.turn_id, self._item.id, text))
+                self._ctx.publish(CommandOutputDelta(self._ctx.turn_id, self.item.id, text))
 
     async def _end(self) -> None:
         code = await self.process.wait()
@@ -71,12 +71,12 @@ class Session:
         self.exit_code = code
         self._ctx.finish(
             CommandExecutionItem(
-                id=self._item.id,
-                command=self._item.command,
-                cwd=self._item.cwd,
+                id=self.item.id,
+                command=self.item.command,
+                cwd=self.item.cwd,
                 status="completed" if code == 0 else "failed",
                 process_id=str(self.id),
-                source=self._item.source,
+                source=self.item.source,
                 aggregated_output=self._all.text(),
                 exit_code=code,
                 duration_ms=self._ctx.now_ms() - self._started_ms,
@@ -105,6 +105,11 @@ class Sessions:
         self._timer: asyncio.TimerHandle | None = None
         # Random, so that an id from before a resume does not name another command.
         self._next_id = 1000 + int.from_bytes(os.urandom(2), "big")
+
+    @property
+    def running(self) -> tuple[Session, ...]:
+        """Those that have not ended, oldest first."""
+        return tuple(session for session in self._sessions.values() if not session.ended)
 
     async def start(self, spec: SpawnSpec, item: CommandExecutionItem, ctx: ToolContext) -> Session:
         """Start a command. Raises `ToolError` when it cannot be started."""
