@@ -118,7 +118,7 @@ def install(folder: Path, kind: str) -> None:
     if kind == "dev":
         pinned = ["requirements/dev.txt"]
     files = [part for name in pinned for part in ("-r", name)]
-    run([*installer, "--require-hashes", *files])
+    run([*installer, "--no-deps", "--require-hashes", *files])  # the pins are all there is
     run([*installer, "--no-deps", "--no-build-isolation", "--editable", "."])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openai_codex import ApprovalMode, Codex, CodexConfig, Sandbox, Thread, TurnHandle
-from openai_codex.client import ApprovalHandler, CodexClient
+from openai_codex.client import CodexClient
 from openai_codex.models import Notification, UnknownNotification
 
 from tests.e2e.clients import World

@@ -13,7 +13,6 @@ import pytest
 from openai_codex import (
     ApprovalMode,
     AsyncCodex,
-    ExternalMessage,
     ImageInput,
     LocalImageInput,
     Sandbox,
@@ -127,38 +126,27 @@ def test_a_patch_is_a_file_change_with_its_diff(world: World) -> None:
 def test_a_read_only_sandbox_refuses_to_write(world: World) -> None:
     with codex(world) as client:
         thread = start(client, Sandbox.read_only)
-        turn = thread.run(play({"sh": "echo x > no.txt"}, {"text": "It cannot."}))
-        assert item(turn.items, "commandExecution").status.value == "failed"
-        assert world.file("no.txt") is None
+        thread.run(play({"sh": "echo x > no.txt"}, {"text": "It cannot."}))
+        assert "Read-only file system" in world.outputs() and world.file("no.txt") is None
         thread.run(play({"sh": "echo x > yes.txt"}, {"text": "x"}), sandbox=Sandbox.workspace_write)
     assert world.file("yes.txt") == "x\n"
 
 
 def test_options_of_threads_and_turns_reach_the_request(world: World) -> None:
-    with codex(world, 'model_reasoning_summary="detailed"') as client:
+    with codex(world, 'model_reasoning_effort="high"') as client:
         thread = start(
             client,
             base_instructions="You are terse.",
             developer_instructions='Say "so".',
-            config={"model_verbosity": "low"},
+            config={"model_reasoning_summary": "detailed"},
         )
-        thread.run(play({"text": "x"}), effort=ReasoningEffort("high"), model="gpt-5.4")
-    asked = world.asked()
-    assert (asked["model"], asked["instructions"]) == ("gpt-5.4", "You are terse.")
-    assert (asked["reasoning"]["effort"], asked["reasoning"]["summary"]) == ("high", "detailed")
-    assert asked["text"]["verbosity"] == "low"
-    assert 'Say "so".' in world.texts()
-
-
-def test_what_another_program_says_starts_a_turn(world: World) -> None:
-    said = play({"text": "Noted."})
-    with codex(world) as client:
-        thread = start(client)
-        thread.run(play({"text": "Hello."}))
-        turn = thread.run(ExternalMessage("watcher", said))
-    assert turn.status.value == "completed"
-    assert said not in world.texts(), "it has a tool's authority, not the user's"
-    assert "Please do the scripted work" in world.outputs()
+        thread.run(play({"text": "x"}))
+        thread.run(play({"text": "y"}), effort=ReasoningEffort("low"), model="gpt-5.4")
+    first, second = world.asked(0), world.asked(1)
+    assert (first["model"], second["model"]) == ("gpt-5.5", "gpt-5.4")
+    assert (first["reasoning"]["effort"], second["reasoning"]["effort"]) == ("high", "low")
+    assert first["reasoning"]["summary"] == second["reasoning"]["summary"] == "detailed"
+    assert {"You are terse.", 'Say "so".'} <= set(world.texts())
 
 
 def test_a_failed_turn_raises_and_the_thread_lives_on(world: World) -> None:
@@ -302,15 +290,6 @@ def test_closing_the_client_ends_what_it_runs(world: World) -> None:
         until(lambda: sleeping(length))
     until(lambda: not sleeping(length))
     assert len(world.server.requests) == 1
-
-
-def test_a_long_history_is_compacted(world: World) -> None:
-    with codex(world) as client:
-        thread = start(client)
-        thread.run(play({"text": "Hello."}))
-        thread.compact()
-        until(lambda: len(world.server.requests) == 2)
-        assert thread.run(play({"text": "on"})).final_response == "on"
 
 
 def test_models_are_listed_with_their_efforts(world: World) -> None:

