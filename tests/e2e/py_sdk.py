@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from openai_codex import ApprovalMode, Codex, CodexConfig, Sandbox, Thread, TurnHandle
 from openai_codex.client import CodexClient
-from openai_codex.models import Notification, UnknownNotification
+from openai_codex.models import UnknownNotification
 
 from tests.e2e.clients import World
 
@@ -55,8 +55,15 @@ def item(items: list[Any], kind: str) -> Any:
     return found
 
 
-def follow(turn: TurnHandle, until_method: str | None = None) -> Iterator[Notification]:
+class Event(NamedTuple):
+    """A notification; which payload comes with which method is the SDK's business."""
+
+    method: str
+    payload: Any
+
+
+def follow(turn: TurnHandle) -> Iterator[Event]:
     """What a turn notifies of, to its end; each must be one that the SDK knows."""
     for event in turn.stream():
         assert not isinstance(event.payload, UnknownNotification), event
-        yield event
+        yield Event(event.method, event.payload)

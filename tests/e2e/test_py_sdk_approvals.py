@@ -55,7 +55,11 @@ def asking(world: World, person: Person) -> Iterator[CodexClient]:
 
 
 def start(world: World, client: CodexClient, sandbox: str = "workspace-write") -> str:
-    options = {"cwd": str(world.project), "sandbox": sandbox, "approvalPolicy": "on-request"}
+    options: dict[str, Any] = {
+        "cwd": str(world.project),
+        "sandbox": sandbox,
+        "approvalPolicy": "on-request",
+    }
     return client.thread_start(options).thread.id
 
 
