@@ -291,6 +291,27 @@ async def test_permissions(place: Place, server: ResponsesServer) -> None:
         assert done.stop_reason == "cancelled"
 
 
+@pytest.mark.parametrize(("choice", "told"), [("answer-0", "Blue"), ("reject", "was cancelled")])
+@in_loop
+async def test_questions_of_the_model(
+    place: Place, server: ResponsesServer, choice: str, told: str
+) -> None:
+    editor = Editor()
+    editor.choice = choice
+    options = [{"label": "Blue", "description": "sky"}, {"label": "Red", "description": "rose"}]
+    question = {"id": "c", "header": "Colour", "question": "Which colour?", "options": options}
+    asking = {"call": "request_user_input", "args": {"questions": [question]}}
+    server.swap([asking, {"text": "ok"}])
+    place.configure(server, "[features]\ndefault_mode_request_user_input = true\n")
+    async with agent(place, editor) as connection:
+        session = await opened(connection, place)
+        await connection.prompt(session, [text_block("go")])
+    ((call, offered),) = editor.asked
+    assert call.title == "Which colour?"
+    assert [option.name for option in offered] == ["Blue", "Red", "No answer"]
+    assert told in str(server.requests[-1].json()["input"][-1])
+
+
 @in_loop
 async def test_cancel(place: Place, server: ResponsesServer) -> None:
     editor = Editor()

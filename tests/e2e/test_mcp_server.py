@@ -29,14 +29,17 @@ Modes = pytest.mark.parametrize("mode", ["legacy", "auto"])
 class Person:
     """Answers every question with the same words, and keeps what was asked."""
 
-    def __init__(self, action: str = "accept", decision: str | None = None) -> None:
+    def __init__(
+        self, action: str = "accept", decision: str | None = None, field: str = "decision"
+    ) -> None:
         self.action = action
         self.decision = decision
+        self.field = field
         self.asked: list[ElicitRequestFormParams] = []
 
     async def __call__(self, context: Any, params: Any) -> ElicitResult:
         self.asked.append(params)
-        content = None if self.decision is None else {"decision": self.decision}
+        content = None if self.decision is None else {self.field: self.decision}
         return ElicitResult.model_validate({"action": self.action, "content": content})
 
 
@@ -170,6 +173,39 @@ async def test_who_cannot_be_asked_declines(
     async with client(place, mode=mode) as connected:
         result = await connected.call_tool("quire", task(place))
     assert structured(result)[1] == "went on" and not (place.repo / "made").exists()
+
+
+ASK = {
+    "questions": [
+        {
+            "id": "colour",
+            "header": "Colour",
+            "question": "Which colour?",
+            "options": [
+                {"label": "Blue", "description": "as the sky"},
+                {"label": "Red", "description": "as the rose"},
+            ],
+        }
+    ]
+}
+
+
+@Modes
+@pytest.mark.parametrize(("action", "told"), [("accept", "Blue"), ("decline", "was cancelled")])
+@in_loop
+async def test_questions_of_the_model_are_a_form(
+    place: Place, server: ResponsesServer, mode: str, action: str, told: str
+) -> None:
+    server.swap([{"call": "request_user_input", "args": ASK}, {"text": "ok"}])
+    person = Person(action, "Blue", "colour")
+    allowed = {"features.default_mode_request_user_input": True}
+    async with client(place, person, mode) as connected:
+        await connected.call_tool("quire", task(place, config=allowed))
+    (asked,) = person.asked
+    assert asked.message == "Which colour?"
+    field = asked.requested_schema["properties"]["colour"]
+    assert [option["const"] for option in field["oneOf"]] == ["Blue", "Red"]
+    assert told in str(server.requests[-1].json()["input"][-1])
 
 
 @in_loop

@@ -50,6 +50,7 @@ from quire.acp.content import Block, user_input
 from quire.acp.session import COMMANDS, Session
 from quire.acp.updates import replay
 from quire.client.errors import ClientError
+from quire.client.events import UserInputRequest
 from quire.client.options import ThreadOptions
 from quire.client.questions import ApprovalRequest, Decision
 from quire.client.quire import Quire
@@ -284,7 +285,7 @@ class QuireAgent:
         params = ConfigReadParams(cwd=cwd)
         answer = await self._quire.call("config/read", params, ConfigReadResponse)
         configured = msgspec.json.decode(answer.config, type=_Configured)
-        options = ThreadOptions(cwd=cwd, approve=self._approve)
+        options = ThreadOptions(cwd=cwd, approve=self._approve, answer=self._answer)
         if configured.sandbox_mode is None:
             options["sandbox"] = "workspace-write"
         if bytes(configured.approval_policy) == b"null":
@@ -306,6 +307,10 @@ class QuireAgent:
     async def _approve(self, request: ApprovalRequest) -> Decision:
         session = self._sessions.get(request.thread_id)
         return "decline" if session is None else await session.approve(request)
+
+    async def _answer(self, request: UserInputRequest) -> dict[str, str]:
+        session = self._sessions.get(request.thread_id)
+        return {} if session is None else await session.answer(request)
 
 
 async def _tell_commands(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""Questions about commands and patches as `session/request_permission`."""
+"""Questions about commands and patches, and those of the model, as permissions to give."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from acp.schema import (
 
 from quire.acp.diffs import edits
 from quire.acp.tools import Content, command_title, patch_content, patch_title
+from quire.client.events import UserInputRequest
 from quire.client.questions import ApprovalRequest, Decision
+from quire.protocol.rpc.approvals import ToolRequestUserInputQuestion as UserInputQuestion
 
 ONCE, SESSION, ALWAYS, REJECT = "allow-once", "allow-session", "allow-always", "reject"
 
@@ -93,3 +95,34 @@ def _rule(request: ApprovalRequest) -> str | None:
         return None
     several = choice.execpolicy_amendments or (choice.execpolicy_amendment,)
     return ", ".join(f"`{' '.join(words)}`" for words in several)
+
+
+def choices(question: UserInputQuestion) -> list[PermissionOption]:
+    """The answers that the model offers; the way out is not to choose."""
+    found = [
+        PermissionOption(option_id=f"answer-{number}", name=option.label, kind="allow_once")
+        for number, option in enumerate(question.options or ())
+    ]
+    return [*found, PermissionOption(option_id=REJECT, name="No answer", kind="reject_once")]
+
+
+def question_call(request: UserInputRequest, question: UserInputQuestion) -> ToolCallUpdate:
+    """A question of the model as a call to be shown."""
+    lines = [f"- **{option.label}**: {option.description}" for option in question.options or ()]
+    return ToolCallUpdate(
+        tool_call_id=f"{request.item_id}-{question.id}",
+        title=question.question,
+        kind="other",
+        status="pending",
+        content=[tool_content(text_block("\n".join(lines)))] if lines else None,
+    )
+
+
+def choice(response: RequestPermissionResponse, question: UserInputQuestion) -> str | None:
+    """The answer that was chosen; None for none."""
+    outcome = response.outcome
+    if isinstance(outcome, AllowedOutcome):
+        for number, option in enumerate(question.options or ()):
+            if outcome.option_id == f"answer-{number}":
+                return option.label
+    return None

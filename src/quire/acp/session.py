@@ -13,7 +13,7 @@ from quire.acp import permissions
 from quire.acp.modes import settings
 from quire.acp.updates import Update, Updates
 from quire.client.errors import CallRefused, ClientError
-from quire.client.events import ItemStarted, TurnCompleted
+from quire.client.events import ItemStarted, TurnCompleted, UserInputRequest
 from quire.client.questions import ApprovalRequest, Decision
 from quire.client.run import TurnResult, TurnRun
 from quire.client.thread import Thread
@@ -80,6 +80,21 @@ class Session:
             options=permissions.options(request),
         )
         return permissions.decision(response, request)
+
+    async def answer(self, request: UserInputRequest) -> dict[str, str]:
+        """Put the model's questions one by one; without an answer to one, there is none at all."""
+        answers: dict[str, str] = {}
+        for question in request.questions:
+            response = await self._client.request_permission(
+                session_id=self.id,
+                tool_call=permissions.question_call(request, question),
+                options=permissions.choices(question),
+            )
+            chosen = permissions.choice(response, question)
+            if chosen is None:
+                return {}
+            answers[question.id] = chosen
+        return answers
 
     async def _prompt(self, parts: list[UserInput]) -> StopReason:
         target = review_target(parts)

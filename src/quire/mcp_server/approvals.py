@@ -1,9 +1,10 @@
-"""Questions about commands and patches as elicitations."""
+"""Questions about commands and patches, and those of the model, as forms."""
 
 from __future__ import annotations
 
-from mcp_types import ClientCapabilities, ElicitRequest, ElicitRequestFormParams, ElicitResult
+from mcp_types import ClientCapabilities, ElicitRequestFormParams, ElicitResult
 
+from quire.client.events import UserInputRequest
 from quire.client.questions import ApprovalRequest, Decision
 
 MAX_SHOWN = 8000
@@ -25,7 +26,7 @@ def can_ask(capabilities: ClientCapabilities | None) -> bool:
     return elicitation is not None and (elicitation.form is not None or elicitation.url is None)
 
 
-def elicitation(request: ApprovalRequest) -> ElicitRequest:
+def approval_form(request: ApprovalRequest) -> ElicitRequestFormParams:
     """A form with one field, which may be left out: to accept it is to allow once."""
     words = [ONCE, SESSION, DECLINE, CANCEL]
     if request.always is not None:
@@ -36,11 +37,10 @@ def elicitation(request: ApprovalRequest) -> ElicitRequest:
         "oneOf": [{"const": word, "title": _NAMES[word]} for word in words],
         "default": ONCE,
     }
-    params = ElicitRequestFormParams(
+    return ElicitRequestFormParams(
         message=message(request),
         requested_schema={"type": "object", "properties": {"decision": decision}},
     )
-    return ElicitRequest(params=params)
 
 
 def message(request: ApprovalRequest) -> str:
@@ -73,3 +73,31 @@ def decision(answer: ElicitResult, request: ApprovalRequest) -> Decision:
             return "cancel"
         case _:
             return "decline"
+
+
+def input_form(request: UserInputRequest) -> ElicitRequestFormParams:
+    """The model's questions, a field each."""
+    fields: dict[str, object] = {}
+    for question in request.questions:
+        field: dict[str, object] = {
+            "type": "string",
+            "title": question.header,
+            "description": question.question,
+        }
+        if question.options:
+            field["oneOf"] = [
+                {"const": option.label, "title": f"{option.label}: {option.description}"}
+                for option in question.options
+            ]
+        fields[question.id] = field
+    return ElicitRequestFormParams(
+        message="\n".join(question.question for question in request.questions),
+        requested_schema={"type": "object", "properties": fields, "required": list(fields)},
+    )
+
+
+def input_answers(answer: ElicitResult, request: UserInputRequest) -> dict[str, str]:
+    """Answers by the id of their question; none when the person did not want to."""
+    given = answer.content if answer.action == "accept" else None
+    names = [question.id for question in request.questions]
+    return {name: str(value) for name, value in (given or {}).items() if name in names}

@@ -13,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
+    ElicitRequest,
     ElicitRequestFormParams,
     ElicitResult,
     InputRequiredResult,
@@ -23,6 +24,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from quire import __version__
 from quire.client.errors import ClientError
+from quire.client.events import UserInputRequest
 from quire.client.options import ThreadOptions
 from quire.client.questions import ApprovalRequest, Decision
 from quire.client.quire import Quire
@@ -41,7 +43,7 @@ from quire.mcp_server.words import (
 )
 
 Context = ServerRequestContext[dict[str, Any], Any]
-_APPROVAL = "approval"
+_QUESTION = "question"
 """The name of our question where a result asks it."""
 
 
@@ -86,7 +88,9 @@ class ToolServer:
             reply = arguments(ReplyArguments, params.arguments)
             if reply.thread_id in self._running:
                 raise BadArguments(f"a turn of thread {reply.thread_id} is running")
-            thread = await self._quire.resume(reply.thread_id, approve=self._approve)
+            thread = await self._quire.resume(
+                reply.thread_id, approve=self._approve, answer=self._answer
+            )
             return self._run(thread, reply.prompt)
         raise BadArguments(f"there is no tool {params.name!r}")
 
@@ -103,10 +107,9 @@ class ToolServer:
         if found is None:
             raise BadArguments("the turn that asked is not there any more; call the tool anew")
         turn, asked = found
-        given = (params.input_responses or {}).get(_APPROVAL)
+        given = (params.input_responses or {}).get(_QUESTION)
         answer = given if isinstance(given, ElicitResult) else ElicitResult(action="decline")
-        if not asked.answer.done():
-            asked.answer.set_result(approvals.decision(answer, asked.request))
+        asked.reply(answer)
         return turn
 
     async def _follow(
@@ -125,25 +128,33 @@ class ToolServer:
                 case Asked():
                     if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and _can_ask(ctx):
                         return self._ask_by_result(turn, step)
-                    decision = await _ask(ctx, step.request)
-                    if not step.answer.done():
-                        step.answer.set_result(decision)
+                    step.reply(await _ask(ctx, step.form))
                 case CallToolResult():
                     return step
 
     def _ask_by_result(self, turn: RunningTurn, asked: Asked) -> InputRequiredResult:
-        request = approvals.elicitation(asked.request)
+        request = ElicitRequest(params=asked.form)
         return InputRequiredResult(
-            input_requests={_APPROVAL: request}, request_state=self._parked.park(turn, asked)
+            input_requests={_QUESTION: request}, request_state=self._parked.park(turn, asked)
         )
 
     async def _approve(self, request: ApprovalRequest) -> Decision:
         turn = self._running.get(request.thread_id)
-        return "decline" if turn is None else await turn.ask(request)
+        if turn is None:
+            return "decline"
+        answer = await turn.ask(approvals.approval_form(request))
+        return approvals.decision(answer, request)
+
+    async def _answer(self, request: UserInputRequest) -> dict[str, str]:
+        turn = self._running.get(request.thread_id)
+        if turn is None:
+            return {}
+        answer = await turn.ask(approvals.input_form(request))
+        return approvals.input_answers(answer, request)
 
     def _options(self, start: StartArguments) -> ThreadOptions:
         """Raises `BadArguments`."""
-        options = ThreadOptions(approve=self._approve, config=start.config)
+        options = ThreadOptions(approve=self._approve, answer=self._answer, config=start.config)
         if start.cwd is not None:
             options["cwd"] = start.cwd
         if start.sandbox is not None:
@@ -168,19 +179,14 @@ def _can_ask(ctx: Context) -> bool:
     return approvals.can_ask(ctx.session.client_capabilities)
 
 
-async def _ask(ctx: Context, request: ApprovalRequest) -> Decision:
+async def _ask(ctx: Context, form: ElicitRequestFormParams) -> ElicitResult:
     """Ask within the request. A client that cannot be asked, or fails to answer, declines."""
     if not _can_ask(ctx):
-        return "decline"
-    params = approvals.elicitation(request).params
-    assert isinstance(params, ElicitRequestFormParams)
+        return ElicitResult(action="decline")
     try:
-        answer = await ctx.session.elicit_form(
-            params.message, params.requested_schema, ctx.request_id
-        )
+        return await ctx.session.elicit_form(form.message, form.requested_schema, ctx.request_id)
     except MCPError:
-        return "decline"
-    return approvals.decision(answer, request)
+        return ElicitResult(action="decline")
 
 
 def run(cwd: str, config: Mapping[str, object]) -> None:

@@ -10,13 +10,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
-from mcp_types import CallToolResult
+from mcp_types import CallToolResult, ElicitRequestFormParams, ElicitResult
 from msgspec import Struct
 
 from quire.client.errors import ClientError, TurnFailed
 from quire.client.events import ItemCompleted, ItemStarted, ThreadEvent
 from quire.client.items import AgentMessage, CommandExecution, FileChange
-from quire.client.questions import ApprovalRequest, Decision
 from quire.client.run import TurnResult
 from quire.client.thread import Thread
 from quire.mcp_server.words import result
@@ -32,10 +31,14 @@ class Progress(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """A question. Whoever sets `answer` lets the turn go on."""
+    """A question. Whoever answers it lets the turn go on."""
 
-    request: ApprovalRequest
-    answer: asyncio.Future[Decision]
+    form: ElicitRequestFormParams
+    answer: asyncio.Future[ElicitResult]
+
+    def reply(self, answer: ElicitResult) -> None:
+        if not self.answer.done():  # Else the turn ended meanwhile.
+            self.answer.set_result(answer)
 
 
 Step = Progress | Asked | CallToolResult
@@ -56,9 +59,9 @@ class RunningTurn:
     async def next(self) -> Step:
         return await self._steps.get()
 
-    async def ask(self, request: ApprovalRequest) -> Decision:
-        """The callback of the turn's questions."""
-        asked = Asked(request, asyncio.get_running_loop().create_future())
+    async def ask(self, form: ElicitRequestFormParams) -> ElicitResult:
+        """Put a question to whoever follows the turn."""
+        asked = Asked(form, asyncio.get_running_loop().create_future())
         self._steps.put_nowait(asked)
         return await asked.answer
 
