@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import stat
 import subprocess
@@ -198,18 +197,22 @@ def test_a_broken_file_is_not_written_to(tmp_path: Path) -> None:
     assert path.read_text() == "oops(\n"
 
 
-def _remember(home: str, number: int) -> None:
-    for step in range(5):
-        load_rules(home, (), NOWHERE).remember(((f"p{number}", str(step)), ("same",)))
+REMEMBER = """
+import sys
+from quire.config.rules.rules import load_rules
+home, nowhere, number = sys.argv[1:]
+for step in range(5):
+    load_rules(home, (), nowhere).remember(((f"p{number}", str(step)), ("same",)))
+"""
 
 
 def test_processes_do_not_lose_each_others_rules(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    children = [context.Process(target=_remember, args=(str(tmp_path), n)) for n in range(2)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    children = [
+        subprocess.Popen([sys.executable, "-c", REMEMBER, str(tmp_path), NOWHERE, str(n)], env=env)
+        for n in range(2)
+    ]
+    assert [child.wait(30) for child in children] == [0, 0]
     lines = (tmp_path / "rules" / "default.rules").read_text().splitlines()
     assert len(lines) == len(set(lines)) == 11
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -162,8 +163,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_a_path_that_is_too_long_for_the_kernel_becomes_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = tmp_path / "r"
-    runtime.mkdir()
+    runtime = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # Itself short enough.
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     path = str(tmp_path / ("d" * 90) / "s")
 
@@ -178,3 +178,4 @@ def test_a_path_that_is_too_long_for_the_kernel_becomes_a_link(
     asyncio.run(main())
     assert not os.path.lexists(path)
     assert not any((runtime / f"quire-{os.geteuid()}").iterdir())
+    shutil.rmtree(runtime)
