@@ -40,10 +40,9 @@ HEAVY = {
 }
 
 
-# msgspec loads typing_extensions where the development tools brought it; users do not have it.
+# That typing_extensions is kept out shows in `inspect`, which it would load.
 START = """\
 import sys
-sys.modules["typing_extensions"] = None
 sys.argv[0] = "quire"
 from quire.__main__ import main
 sys.exit(main())
