@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -41,6 +42,7 @@ from quire.testing.responses_server import ResponsesServer
 from tests.e2e.quire import QUIRE, Place
 from tests.loops import in_loop
 
+HELLO = b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":1}}\n'
 ESCALATE = {"sandbox_permissions": "require_escalated", "justification": "it must"}
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
@@ -498,3 +500,16 @@ def test_without_its_package_it_says_what_to_install(place: Place) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == ("error: quire acp needs more than the base: pip install 'quire[acp]'\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(place: Place, number: signal.Signals) -> None:
+    """With its client still there."""
+    process = place.start("acp", stdin=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(HELLO)
+    process.stdin.flush()
+    assert b"agentInfo" in process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait(10) == 128 + number
+    process.communicate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,6 +22,10 @@ from quire.testing.responses_server import ResponsesServer
 from tests.e2e.quire import QUIRE, Place
 from tests.loops import in_loop
 
+HELLO = (
+    b'{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18",'
+    b'"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}\n'
+)
 ESCALATE = {"sandbox_permissions": "require_escalated", "justification": "it must"}
 Modes = pytest.mark.parametrize("mode", ["legacy", "auto"])
 """With questions as requests of the server, and with questions as results (2026-07-28)."""
@@ -311,3 +316,16 @@ def test_without_its_package_it_says_what_to_install(place: Place) -> None:
     assert done.stderr == (
         "error: quire mcp-server needs more than the base: pip install 'quire[mcp]'\n"
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(place: Place, number: signal.Signals) -> None:
+    """With its client still there."""
+    process = place.start("mcp-server", stdin=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(HELLO)
+    process.stdin.flush()
+    assert b"serverInfo" in process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait(10) == 128 + number
+    process.communicate()

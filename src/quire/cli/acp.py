@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-from quire.cli.extras import require
-from quire.cli.options import CommandLineError, Option, help_text, parse
-from quire.core.errors import UsageError
+from quire.cli.extras import OPTIONS, require, run_server
+from quire.cli.options import CommandLineError, help_text, parse
 
-OPTIONS = (
-    Option(("--config", "-c"), "Set a config key: KEY=VALUE, VALUE as in TOML", "KEY=VALUE", True),
-    Option(("--model", "-m"), "Model to use; `offline` is the embedded one", "MODEL"),
-    Option(("--help", "-h"), "Show this help"),
-)
 USAGE = "quire acp [OPTIONS]"
 ABOUT = (
     "Serve an editor that speaks the Agent Client Protocol, on standard input and output.\n"
@@ -30,12 +23,6 @@ def run(argv: list[str]) -> int:
     if parsed.words:
         raise CommandLineError(f"unexpected argument '{parsed.words[0]}' found; see --help")
     require("acp", "acp", "quire acp")
-    from quire.acp.serve import run as serve
-    from quire.cli.extras import overrides
-    from quire.client.errors import ClientError
+    from quire.acp.serve import NAME, serve
 
-    try:
-        serve(os.getcwd(), overrides(parsed))
-    except ClientError as exc:
-        raise UsageError(str(exc)) from None
-    return 0
+    return run_server(NAME, parsed, serve)

@@ -1,9 +1,7 @@
-"""`quire mcp-server`: serve the client on standard input and output until it is gone."""
+"""`quire mcp-server`: calls of the two tools, answered by turns."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -43,6 +41,7 @@ from quire.mcp_server.words import (
 )
 
 Context = ServerRequestContext[dict[str, Any], Any]
+NAME = "quire_mcp"
 _QUESTION = "question"
 """The name of our question where a result asks it."""
 
@@ -189,17 +188,12 @@ async def _ask(ctx: Context, form: ElicitRequestFormParams) -> ElicitResult:
         return ElicitResult(action="decline")
 
 
-def run(cwd: str, config: Mapping[str, object]) -> None:
-    """`config` holds overrides by dotted key. Raises `CannotConnect` for a configuration that
-    cannot be used."""
-    asyncio.run(_serve(cwd, config))
-
-
-async def _serve(cwd: str, config: Mapping[str, object]) -> None:
-    async with Quire(cwd=cwd, config=config, name="quire_mcp") as quire:
-        server = make_server(quire)
-        async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+async def serve(quire: Quire) -> None:
+    """Serve the client on standard input and output until it is gone. A cancellation waits for
+    that too: a thread reads."""
+    server = make_server(quire)
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
 
 
 def make_server(quire: Quire, parked_seconds: float = PARKED_SECONDS) -> Server[dict[str, Any]]:
