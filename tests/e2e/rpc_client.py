@@ -32,14 +32,18 @@ class RpcClient:
 
     def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """The result; an error fails."""
-        self._id += 1
-        self._send({"id": self._id, "method": method, "params": params})
+        self.post(method, params)
         while True:
             message = self._receive()
             if message.get("id") == self._id and "method" not in message:
                 assert "error" not in message, message
                 return message["result"]
             self.notifications.append(message)
+
+    def post(self, method: str, params: dict[str, Any]) -> None:
+        """Call, without waiting for the answer."""
+        self._id += 1
+        self._send({"id": self._id, "method": method, "params": params})
 
     def wait_for(self, method: str) -> dict[str, Any]:
         """The parameters of the next notification of this kind, which is taken away."""

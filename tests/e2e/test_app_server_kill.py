@@ -114,3 +114,19 @@ def _tree(root: int) -> list[str]:
 
 def _alive(known: dict[int, str | None]) -> list[int]:
     return [pid for pid, identity in known.items() if process_identity(pid) == identity is not None]
+
+
+@pytest.mark.parametrize("policy", [{"type": "dangerFullAccess"}, None])
+def test_nothing_is_left_of_what_clients_started(place: Place, policy: object) -> None:
+    mark = f"5{os.getpid()}.{0 if policy is None else 1}"
+    script = ["/bin/sh", "-c", COMMAND.format(mark=mark)]
+    pid, path = start(place)
+    with RpcClient(path) as client:
+        spawn = {"processHandle": "a", "command": script, "cwd": str(place.repo)}
+        client.call("process/spawn", spawn)
+        order = {"command": script, "processId": "b", "disableTimeout": True}
+        client.post("command/exec", {**order, **({"sandboxPolicy": policy} if policy else {})})
+        assert until(lambda: _sleeping(pid, mark) == 2 * SLEEPERS, 10), _tree(pid)
+        everything = {one: process_identity(one) for one in descendants(pid)}
+        os.kill(pid, signal.SIGKILL)
+    assert until(lambda: not _alive(everything), SECONDS), _alive(everything)
