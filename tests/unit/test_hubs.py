@@ -26,6 +26,7 @@ from quire.protocol.records import SessionMeta
 from quire.server.errors import InvalidRequest
 from quire.server.events import Translator
 from quire.server.hubs import Hubs
+from quire.server.terminals import ThreadTerminals
 from quire.server.threads import Opened, Threads
 from quire.testing import (
     CountingIds,
@@ -80,6 +81,7 @@ class Opener:
             sources=lambda _: ContextSources(base_instructions="be good"),
             revise=lambda context, _: context,
             reviewer=_no_reviewer,
+            terminals=_no_terminals,
         )
 
     def resume(self, params: ThreadResumeParams) -> Opened:
@@ -96,6 +98,10 @@ class Opener:
 
 
 def _no_reviewer(*_: object) -> Opened:
+    raise NotImplementedError
+
+
+def _no_terminals() -> ThreadTerminals:
     raise NotImplementedError
 
 
