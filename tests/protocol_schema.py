@@ -24,36 +24,43 @@ Schema = dict[str, Any]
 
 
 def check_message(
-    direction: Literal["server", "client"], message: Schema, *, answers: str | None = None
+    direction: Literal["server", "client"],
+    message: Schema,
+    *,
+    answers: str | None = None,
+    own: bool = True,
 ) -> None:
     """Raise `AssertionError` when a message is not one that `direction` may send. `answers` is
-    the method of the request that a response answers; an error response needs none."""
+    the method of the request that a response answers; an error response needs none. Without
+    `own` only the peer's schema counts, and methods that are not in it pass."""
     asking = "client" if direction == "server" else "server"
     if "method" in message:
-        _check_named(direction, message)
+        _check_named(direction, message, own)
     elif "error" in message:
         fault = message["error"]
         assert isinstance(fault.get("code"), int), fault
         assert isinstance(fault.get("message"), str), fault
     else:
         assert answers is not None, f"whose answer is {message}?"
-        for schema, names in ((_peer(), _peer_names(asking)), (_own(), _own_names(asking))):
+        for schema, names in ((_peer(), _peer_names(asking)), (_own(), _own_names(asking)))[
+            : 1 + own
+        ]:
             if answers in names:
                 schema.check(names[answers][1], message["result"])
-        assert answers in _own_names(asking), f"{answers} is not in the catalog"
+        assert not own or answers in _own_names(asking), f"{answers} is not in the catalog"
 
 
-def _check_named(direction: str, message: Schema) -> None:
+def _check_named(direction: str, message: Schema, own: bool) -> None:
     """A notification or a request, with its params."""
     method = message["method"]
     notification = "id" not in message
     unknown = set(message) - {"id", "method", "params", "emittedAtMs"}
     assert not unknown, f"{method}: unknown members {unknown}"
-    known = False
+    known = not own
     for schema, params_of in (
         (_peer(), _peer_told() if notification else _asked_with(_peer_names(direction))),
         (_own(), _own_told() if notification else _asked_with(_own_names(direction))),
-    ):
+    )[: 1 + own]:
         if method in params_of:
             known = True
             if (params := params_of[method]) is not None:
@@ -68,8 +75,14 @@ def _asked_with(names: dict[str, tuple[str | None, str]]) -> dict[str, str | Non
 class Conversation:
     """Checks both sides of a connection, in the order in which they were sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own: bool = True) -> None:
+        """Without `own` only the peer's schema counts."""
         self._asked: dict[tuple[str, Any], str] = {}
+        self._own = own
+
+    def asked(self, message: Schema) -> None:
+        """A request of the client that is wrong on purpose."""
+        self._asked["client", message.get("id")] = message.get("method", "")
 
     def client(self, message: Schema) -> None:
         self._take("client", message)
@@ -81,11 +94,11 @@ class Conversation:
         if "method" in message:
             if "id" in message:
                 self._asked[direction, message["id"]] = message["method"]
-            check_message(direction, message)
+            check_message(direction, message, own=self._own)
             return
         asking = "client" if direction == "server" else "server"
         answers = self._asked.pop((asking, message.get("id")), None)
-        check_message(direction, message, answers=answers)
+        check_message(direction, message, answers=answers, own=self._own)
 
 
 class Checked:

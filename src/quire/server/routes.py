@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from quire.protocol.rpc.method import Notification, ServerRequest
+from quire.protocol.rpc.method import Empty, Notification, ServerRequest
 from quire.server.errors import InvalidRequest
 
 
@@ -127,16 +127,22 @@ def route(
 
 
 def decode_params(params_type: type[_Params], raw: Raw) -> _Params:
-    """Raises `InvalidRequest`. Absent parameters count as `{}`."""
+    """Raises `InvalidRequest`. Only a call that takes none may leave its parameters out."""
+    given = bytes(raw)
+    if given in (b"", b"null"):
+        if params_type is not Empty:
+            raise InvalidRequest("Invalid request: missing field `params`")
+        given = b"{}"
     try:
-        return msgspec.json.decode(bytes(raw) or b"{}", type=params_type)
+        return msgspec.json.decode(given, type=params_type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise InvalidRequest(f"Invalid request: {explained(str(exc))}") from None
+        raise InvalidRequest(f"Invalid request: {_explained(given, params_type, exc)}") from None
 
 
-def explained(fault: str) -> str:
-    """A fault of msgspec in the words of Codex 0.169 where it has some."""
-    start, _, name = fault.partition("missing required field `")
-    if name and not start.rstrip().endswith("-"):
-        return f"missing field `{name.partition('`')[0]}`"
-    return fault
+def _explained(given: bytes, params_type: type[Struct], exc: Exception) -> str:
+    from quire.server.param_faults import fault
+
+    try:
+        return fault(given, params_type) or str(exc)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return str(exc)
