@@ -106,5 +106,3 @@ def _deeper(kind: types.Type) -> Iterator[Any]:
                     yield {k: v for k, v in sound.items() if k != member.encode_name}
         case _:
             return
-
-

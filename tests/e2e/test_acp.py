@@ -443,7 +443,7 @@ async def test_sessions_are_listed_loaded_resumed_forked_and_closed(
             await connection.prompt(session, [text_block("gone")])
         await connection.resume_session(session, str(place.repo))
         await connection.prompt(session, [text_block("back")])
-        with pytest.raises(RequestError, match="no rollout"):
+        with pytest.raises(RequestError, match="invalid session id"):
             await connection.load_session(str(place.repo), "unknown", mcp_servers=[])
 
 

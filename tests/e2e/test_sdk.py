@@ -304,7 +304,7 @@ async def test_threads_are_resumed_forked_and_listed(place: Place, server: Respo
         assert names[thread.id] == "mine"
         await other.archive()
         assert other.id not in [stored.id async for stored in q.threads()]
-        with pytest.raises(CallRefused, match="unknown-id") as caught:
+        with pytest.raises(CallRefused, match="invalid session id") as caught:
             await q.resume("unknown-id")
         assert (caught.value.method, caught.value.code) == ("thread/resume", -32600)
 

@@ -1,7 +1,7 @@
 """The server under test as a process that speaks JSONL on its standard streams.
 
-`QUIRE_PROTOCOL_CMD` names another one than ours, with its arguments: `/path/codex app-server`. Every
-message is held to the schemas, both ways.
+`QUIRE_PROTOCOL_CMD` names another one than ours, with its arguments: `/path/codex app-server`.
+Every message is held to the schemas, both ways.
 """
 
 from __future__ import annotations

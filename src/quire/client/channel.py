@@ -29,7 +29,7 @@ class Channel(Protocol):
         ...
 
 
-def memory_channels() -> tuple[Channel, Channel]:
+def memory_channels() -> tuple[_End, _End]:
     """Two ends in one process: what one sends the other receives."""
     there, back = _Pipe(), _Pipe()
     return _End(there, back), _End(back, there)
@@ -73,6 +73,11 @@ class _End:
     def __init__(self, outgoing: _Pipe, incoming: _Pipe) -> None:
         self._outgoing = outgoing
         self._incoming = incoming
+
+    @property
+    def half_open(self) -> bool:
+        """Never: both directions close together."""
+        return False
 
     async def receive(self) -> bytes | None:
         return await self._incoming.get()

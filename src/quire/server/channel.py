@@ -11,6 +11,11 @@ MAX_FRAME = 64 * 1024 * 1024
 class Channel(Protocol):
     """One client's end of a transport. One reader and one writer use it at a time."""
 
+    @property
+    def half_open(self) -> bool:
+        """True when the client says no more but may still read."""
+        ...
+
     async def receive(self) -> bytes | None:
         """The next message without its line end; None when the client is gone (a transport
         error counts as that). Never raises but for cancellation, which loses nothing. A frame

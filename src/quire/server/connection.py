@@ -31,6 +31,9 @@ from quire.server.routes import Routes, decode_params
 MAX_CALLS = 1024
 """Calls of one client that may be under way at one time."""
 _FLUSH_SECONDS = 5.0
+_DRAIN_SECONDS = 10.0
+"""How long calls may go on whose client says no more, before they are given up."""
+_LOOK_SECONDS = 0.5
 
 Answered = Callable[[Raw | None], None]
 """Called with the result of a question, or with None when the client answered with an error."""
@@ -111,6 +114,7 @@ class Connection:
         reader = asyncio.create_task(self._read())
         try:
             await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
+            await self._finish_calls(writer)
         finally:
             self._close()
             reader.cancel()
@@ -122,6 +126,20 @@ class Connection:
             writer.cancel()
             await asyncio.gather(reader, writer, *self._calls, return_exceptions=True)
             await self._channel.aclose()
+
+    async def _finish_calls(self, writer: asyncio.Task[None]) -> None:
+        """A client that says no more still gets what it asked for, within a limit."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DRAIN_SECONDS
+        while self._calls and self._channel.half_open and not writer.done():
+            left = deadline - loop.time()
+            if left <= 0:
+                return
+            await asyncio.wait(
+                [writer, *self._calls],
+                timeout=min(left, _LOOK_SECONDS),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
 
     def _close(self) -> None:
         self._gone = True
@@ -150,7 +168,7 @@ class Connection:
                 text = "Server overloaded; retry later."
                 self._outbox.put(refusal(message.id, OVERLOADED, text))
                 return
-            call = asyncio.create_task(self._answer(message.id, message.method, message.params))
+            call = asyncio.create_task(self._take_call(message.id, message.method, message.params))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         elif isinstance(message.id, int):
@@ -158,22 +176,27 @@ class Connection:
             if answered is not None:
                 answered(message.result if isinstance(message.result, Raw) else None)
 
-    async def _answer(self, request_id: RequestId, method: str, params: Raw) -> None:
+    async def _take_call(self, request_id: RequestId, method: str, params: Raw) -> None:
         call = Call(self)
         try:
-            frame = answer(request_id, await self._handle(method, params, call))
+            self._outbox.put(await self._answer(request_id, method, params, call))
+        finally:
+            call.replied()
+
+    async def _answer(self, request_id: RequestId, method: str, params: Raw, call: Call) -> bytes:
+        """The answer to a call."""
+        try:
+            return answer(request_id, await self._handle(method, params, call))
         except RpcError as exc:
-            frame = refusal(request_id, exc.code, str(exc), exc.data)
+            return refusal(request_id, exc.code, str(exc), exc.data)
         except RolloutError as exc:
-            frame = refusal(request_id, INTERNAL_ERROR, str(exc))
+            return refusal(request_id, INTERNAL_ERROR, str(exc))
         except QuireError as exc:
-            frame = refusal(request_id, INVALID_REQUEST, str(exc))
+            return refusal(request_id, INVALID_REQUEST, str(exc))
         except Exception as exc:  # A bug in one call must not end the others.
             traceback.print_exc(file=sys.stderr)
             text = f"internal error: {type(exc).__name__}: {exc}"
-            frame = refusal(request_id, INTERNAL_ERROR, text)
-        self._outbox.put(frame)
-        call.replied()
+            return refusal(request_id, INTERNAL_ERROR, text)
 
     async def _handle(self, method: str, params: Raw, call: Call) -> Struct:
         if method == "initialize":
@@ -184,6 +207,12 @@ class Connection:
         if handler is None:
             known = ", ".join(f"`{name}`" for name in ("initialize", *self._routes))
             raise RpcError(f"Invalid request: unknown variant `{method}`, expected one of {known}")
+        if not self.experimental:
+            from quire.server.capabilities import needs_experimental
+
+            refused = needs_experimental(method, params)
+            if refused is not None:
+                raise RpcError(f"{refused} requires experimentalApi capability")
         return await handler(params, call)
 
     def _initialize(self, params: Raw, call: Call) -> InitializeResponse:
@@ -222,8 +251,8 @@ class Call:
         self.client.on_close(callback)
 
     def after_reply(self, callback: Callable[[], None]) -> None:
-        """Call back once the answer is on its way: notifications about what the call did come
-        after it."""
+        """Call back once the answer is on its way, or will not come: notifications about what the
+        call did come after it."""
         self._after.append(callback)
 
     def replied(self) -> None:

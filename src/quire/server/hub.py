@@ -17,6 +17,7 @@ from quire.protocol.rpc.thread import (
     THREAD_STATUS_CHANGED,
     ActiveThreadStatus,
     IdleThreadStatus,
+    SystemErrorThreadStatus,
     ThreadActiveFlag,
     ThreadStatus,
     ThreadStatusChangedNotification,
@@ -55,6 +56,7 @@ class ThreadHub:
         self._shown_diff = ""
         self._held: list[tuple[Notification, Struct]] | None = None
         self._status: ThreadStatus = IdleThreadStatus()
+        self._failed = False
         self._ended: list[Callable[[], None]] = []
         self._turn_ended: list[Callable[[TurnCompleted], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,7 +65,7 @@ class ThreadHub:
     @property
     def status(self) -> ThreadStatus:
         if self.loaded.thread.state.turn_id is None:
-            return IdleThreadStatus()
+            return SystemErrorThreadStatus() if self._failed else IdleThreadStatus()
         return ActiveThreadStatus(active_flags=self.questions.flags)
 
     @property
@@ -75,6 +77,7 @@ class ThreadHub:
 
     def put(self, event: Event) -> None:
         if isinstance(event, TurnStarted):
+            self._failed = False
             self._diff = TurnDiff(self.loaded.context.cwd)
             self._status_may_have_changed()
         elif isinstance(event, FilesPatched):
@@ -87,6 +90,7 @@ class ThreadHub:
         told = self._translator.take(event)
         if isinstance(event, TurnCompleted):
             self.idle_since = time.monotonic()
+            self._failed = event.status == "failed"
             self._status_may_have_changed()
         for kind, params in told:
             self.tell(kind, params)

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 
 from quire.protocol.rpc.method import Empty, Notification, ServerRequest
 from quire.server.errors import InvalidRequest
+from quire.server.thread_ids import names_thread, with_thread_id
 
 
 class Client(Protocol):
@@ -120,8 +121,13 @@ def route(
     """A handler that decodes its parameters. What is missing or wrong in them is an
     `InvalidRequest` in the words of Codex 0.169."""
 
+    of_thread = names_thread(params_type)
+
     async def handler(raw: Raw, caller: Caller) -> Struct:
-        return await handle(decode_params(params_type, raw), caller)
+        params = decode_params(params_type, raw)
+        if of_thread:
+            params = with_thread_id(params, bytes(raw))
+        return await handle(params, caller)
 
     return handler
 

@@ -1,11 +1,35 @@
-"""Which members only experimental clients see, by type and name on the wire.
+"""What is only for experimental clients: methods, and members by type and name on the wire.
 
-Where the two schemas that Codex 0.169 generates differ. Methods say it of themselves.
+Where the two schemas that Codex 0.169 generates differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+METHODS = frozenset(
+    {
+        "fuzzyFileSearch/sessionStart",
+        "fuzzyFileSearch/sessionStop",
+        "fuzzyFileSearch/sessionUpdate",
+        "process/kill",
+        "process/resizePty",
+        "process/spawn",
+        "process/writeStdin",
+        "server/diagnostics",
+        "thread/backgroundTerminals/clean",
+        "thread/backgroundTerminals/list",
+        "thread/backgroundTerminals/terminate",
+        "thread/queue/add",
+        "thread/queue/delete",
+        "thread/queue/list",
+        "thread/queue/reorder",
+        "thread/queue/start",
+        "thread/queue/update",
+        "thread/search",
+    }
+)
+"""The same that the catalog marks: here without loading it."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "CommandExecParams": ("permissionProfile",),

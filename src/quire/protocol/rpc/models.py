@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from quire.protocol.policy import ReasoningEffort
 from quire.protocol.rpc.method import Empty, Method
+from quire.protocol.rpc.values import Limit
 
 
 class ModelListParams(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -15,7 +16,7 @@ class ModelListParams(Struct, frozen=True, kw_only=True, rename="camel"):
 
     model_provider: str | None = None
     cursor: str | None = None
-    limit: int | None = None
+    limit: Limit | None = None
     include_hidden: bool | None = None
 
 

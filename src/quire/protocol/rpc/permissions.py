@@ -5,13 +5,14 @@ from __future__ import annotations
 from msgspec import Struct
 
 from quire.protocol.rpc.method import Method
+from quire.protocol.rpc.values import Limit
 
 
 class PermissionProfileListParams(Struct, frozen=True, kw_only=True, rename="camel"):
     """`cwd` is the folder whose project counts."""
 
     cursor: str | None = None
-    limit: int | None = None
+    limit: Limit | None = None
     cwd: str | None = None
 
 

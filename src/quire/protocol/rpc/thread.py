@@ -15,6 +15,7 @@ from quire.protocol.rpc.values import (
     AskForApproval,
     CollaborationMode,
     JsonObject,
+    Limit,
     MultiAgentMode,
     Personality,
     ReasoningEffort,
@@ -52,7 +53,7 @@ class IdleThreadStatus(Struct, frozen=True, kw_only=True, tag="idle", tag_field=
 class SystemErrorThreadStatus(
     Struct, frozen=True, kw_only=True, tag="systemError", tag_field="type"
 ):
-    """It can take no more turns in this process."""
+    """Its last turn failed; it takes more."""
 
 
 class ActiveThreadStatus(
@@ -198,7 +199,7 @@ class ThreadStartResponse(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ThreadResumeInitialTurnsPageParams(Struct, frozen=True, kw_only=True, rename="camel"):
-    limit: int | None = None
+    limit: Limit | None = None
     sort_direction: SortDirection | None = None
     items_view: TurnItemsView | None = None
 
@@ -281,7 +282,7 @@ class ThreadListParams(Struct, frozen=True, kw_only=True, rename="camel"):
     """`model_providers` and `source_kinds` that are empty mean all; `cwd` is one or several."""
 
     cursor: str | None = None
-    limit: int | None = None
+    limit: Limit | None = None
     sort_key: ThreadSortKey | None = None
     sort_direction: SortDirection | None = None
     model_providers: tuple[str, ...] | None = None
@@ -304,7 +305,7 @@ class ThreadListResponse(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class ThreadLoadedListParams(Struct, frozen=True, kw_only=True, rename="camel"):
     cursor: str | None = None
-    limit: int | None = None
+    limit: Limit | None = None
 
 
 class ThreadLoadedListResponse(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -10,13 +10,13 @@ from quire.protocol.rpc.items import ThreadItem
 from quire.protocol.rpc.method import Method, Notification
 from quire.protocol.rpc.thread import Thread, ThreadSourceKind, TurnsPage
 from quire.protocol.rpc.turn import TurnItemsView
-from quire.protocol.rpc.values import SortDirection
+from quire.protocol.rpc.values import Limit, SortDirection
 
 
 class ThreadTurnsListParams(Struct, frozen=True, kw_only=True, rename="camel"):
     thread_id: str
     cursor: str | None = None
-    limit: int | None = None
+    limit: Limit | None = None
     sort_direction: SortDirection | None = None
     items_view: TurnItemsView | None = None
 
@@ -45,7 +45,7 @@ class ThreadItemsListParams(Struct, frozen=True, kw_only=True, rename="camel"):
     thread_id: str
     turn_id: str | None = None
     cursor: str | ItemThreadItemsListAnchor | None = None
-    limit: int | None = None
+    limit: Limit | None = None
     sort_direction: SortDirection | None = None
     defer_output: ThreadItemOutputDeferral | None = None
 
@@ -90,7 +90,7 @@ class ThreadRevertResponse(Struct, frozen=True, kw_only=True, rename="camel"):
 class ThreadSearchParams(Struct, frozen=True, kw_only=True, rename="camel"):
     search_term: str
     cursor: str | None = None
-    limit: int | None = None
+    limit: Limit | None = None
     sort_key: Literal["created_at", "updated_at", "recency_at"] | None = None
     sort_direction: SortDirection | None = None
     source_kinds: tuple[ThreadSourceKind, ...] | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from quire.protocol.policy import ApprovalWords
 from quire.protocol.policy import ReasoningSummary as ReasoningSummary
@@ -17,6 +17,8 @@ Personality = Literal["none", "friendly", "pragmatic"]
 SortDirection = Literal["asc", "desc"]
 NetworkAccess = Literal["restricted", "enabled"]
 RequestId = str | int
+Limit = Annotated[int, Meta(ge=0)]
+"""How many a page holds at most."""
 
 
 AskForApproval = Literal["untrusted"] | ApprovalWords

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, UnsetType
 
-from quire.core.errors import QuireError
+from quire.core.errors import QuireError, UsageError
 from quire.protocol.records import GitInfo
 from quire.protocol.rpc.method import Notification
 from quire.protocol.rpc.thread import (
@@ -37,7 +37,7 @@ from quire.protocol.rpc.thread import (
 )
 from quire.protocol.stored import INTERACTIVE_SOURCES, ListQuery, StoredThread
 from quire.server.errors import InvalidRequest
-from quire.server.history import Histories
+from quire.server.history import Histories, not_loaded
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
 from quire.server.routes import Caller, Routes, route
@@ -95,7 +95,10 @@ class StoredThreadCalls:
     async def read(self, params: ThreadReadParams, caller: Caller) -> ThreadReadResponse:
         hub = self._hubs.get(params.thread_id)
         if hub is None:
-            stored = self._stored(params.thread_id)
+            try:
+                stored = self._stored(params.thread_id)
+            except UsageError:
+                raise not_loaded(params.thread_id) from None
             turns = self._histories.turns(params.thread_id) if params.include_turns else ()
             return ThreadReadResponse(thread=stored_view(stored, turns=turns))
         turns = self._histories.turns(params.thread_id) if params.include_turns else ()
@@ -151,9 +154,7 @@ class StoredThreadCalls:
         return ThreadDeleteResponse()
 
     def _stored(self, thread_id: str) -> StoredThread:
-        """Raises `InvalidRequest` when it is not there, `RolloutError` when it is unreadable."""
-        if not is_thread_id(thread_id):
-            raise InvalidRequest(f"invalid thread id: {thread_id}")
+        """Raises `UsageError` when it is not there, `RolloutError` when it is unreadable."""
         return self._library.thread(thread_id)
 
     def _known(self, thread_id: str) -> StoredThread | None:
@@ -173,11 +174,3 @@ def _sort_key(params: ThreadListParams) -> Literal["created_at", "updated_at"]:
 
 def _changed(now: str | None, given: str | UnsetType | None) -> str | None:
     return now if isinstance(given, UnsetType) else given
-
-
-def is_thread_id(text: str) -> bool:
-    """True for a UUID in its canonical form."""
-    parts = text.lower().split("-")
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and all(
-        set(part) <= set("0123456789abcdef") for part in parts
-    )

@@ -67,13 +67,16 @@ class TurnCalls:
         return TurnSteerResponse(turn_id=params.expected_turn_id)
 
     async def interrupt(self, params: TurnInterruptParams, caller: Caller) -> TurnInterruptResponse:
-        """Returns when the turn has ended. Raises `InvalidRequest` for another turn than the one
-        that runs."""
-        running = self._hubs.find(params.thread_id).loaded.thread.state.turn_id
+        """Answers when the turn has ended; that it did is told after the answer. Raises
+        `InvalidRequest` for another turn than the one that runs."""
+        hub = self._hubs.find(params.thread_id)
+        running = hub.loaded.thread.state.turn_id
         if running is None:
             raise InvalidRequest("no active turn to interrupt")
         if params.turn_id and params.turn_id != running:
             raise InvalidRequest(f"expected active turn id {params.turn_id} but found {running}")
+        hub.hold()
+        caller.after_reply(hub.release)
         await self._hubs.threads.interrupt(params.thread_id)
         return TurnInterruptResponse()
 

@@ -13,6 +13,10 @@ class Greeted:
         self._channel = channel
         self._first = True
 
+    @property
+    def half_open(self) -> bool:
+        return self._channel.half_open
+
     async def receive(self) -> bytes | None:
         return await self._channel.receive()
 

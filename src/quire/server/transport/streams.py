@@ -29,6 +29,7 @@ class FrameChannel(asyncio.Protocol):
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.lost = asyncio.Event()
+        self.half_open = False
         self.stalled = False
         """True while the client does not read what is written."""
         self._transport: asyncio.Transport | None = None
@@ -151,11 +152,13 @@ class FrameChannel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client says no more; it may still read, so the transport stays open."""
+        self.half_open = True
         self.end()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
+        self.half_open = False
         self.end()
         self.resume_writing()
 
