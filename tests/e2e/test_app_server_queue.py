@@ -143,7 +143,7 @@ def test_what_a_queue_refuses(place: Place) -> None:
         none = f"ephemeral thread does not support queued submissions: {session.id}"
         assert session.refused("thread/queue/list") == none
         session.id = "bad"
-        assert session.refused("thread/queue/list") == "invalid thread id: bad"
+        assert session.refused("thread/queue/list").startswith("invalid thread id: ")
 
 
 def test_a_persons_own_command_is_a_turn(place: Place) -> None:

@@ -97,9 +97,9 @@ class LateRoutes(Mapping[str, Handler]):
 
     def complete(self) -> Mapping[str, Handler]:
         """All routes, made by now."""
-        late, self._late = self._late, None
-        if late is not None:
-            self._known |= late()
+        if self._late is not None:
+            self._known |= self._late()
+            self._late = None
         return self._known
 
     def __getitem__(self, name: str) -> Handler:

@@ -23,7 +23,6 @@ from quire.protocol.rpc.thread_queue import (
 )
 from quire.protocol.stored import QueuedMessage
 from quire.server.calls.pages import page
-from quire.server.calls.stored_threads import is_thread_id
 from quire.server.errors import InternalError, InvalidRequest
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
@@ -137,8 +136,6 @@ class QueueCalls:
                     f"ephemeral thread does not support queued submissions: {thread_id}"
                 )
             return
-        if not is_thread_id(thread_id):
-            raise InvalidRequest(f"invalid thread id: {thread_id}")
         try:
             self._library.thread(thread_id)
         except UsageError as exc:
