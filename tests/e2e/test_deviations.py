@@ -253,6 +253,19 @@ def test_a_switch_may_be_said_twice(place: Place) -> None:
         assert place.exec("--json", "--experimental-json", "go").code == 0
 
 
+def test_an_sdk_that_ends_a_run_is_told_no_more(place: Place) -> None:
+    with ResponsesServer([{"sh": "echo up; sleep 30"}]) as server:
+        place.configure(server)
+        process = place.start("exec", "--experimental-json", "wait")
+        assert process.stdout is not None
+        started = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+        rest, err = process.communicate(timeout=10)
+    assert json.loads(started[-1])["type"] == "item.started"
+    assert (rest, err, process.returncode) == (b"", b"", 143)
+    assert "aborted by user" in place.rollouts()[0].read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "part"),
     [

@@ -247,6 +247,19 @@ def test_a_running_turn_is_steered(world: World) -> None:
     assert "Also mention BANANA." in world.texts()
 
 
+def test_another_turn_joins_the_one_that_runs(world: World) -> None:
+    with codex(world) as client:
+        thread = start(client)
+        wait = "touch running; until [ -e go ]; do sleep 0.02; done"
+        turn = thread.turn(play({"sh": wait}, {"text": "Done."}))
+        until(lambda: world.file("running") is not None)
+        joined = thread.turn("Also mention BANANA.")
+        assert joined.id == turn.id
+        (world.project / "go").touch()
+        assert turn.run().final_response == joined.run().final_response == "Done."
+    assert "Also mention BANANA." in world.texts()
+
+
 def test_six_threads_run_at_once(world: World) -> None:
     """Each command waits for those of the other five."""
     seen = "[ $(ls met | wc -l) = 6 ]"

@@ -35,7 +35,8 @@ OPTIONS = (
     Option(("--output-schema",), "JSON Schema file that the final answer must fit", "FILE"),
     Option(("--output-last-message", "-o"), "Write the final message to a file", "FILE"),
     Option(("--color",), "Colours", "WHEN", choices=("auto", "always", "never")),
-    Option(("--json", "--experimental-json"), "Print events as JSON lines on stdout"),
+    Option(("--json",), "Print events as JSON lines on stdout"),
+    Option(("--experimental-json",), "The same for SDKs: after SIGTERM nothing more is printed"),
     Option(("--thread-source",), "What started this thread, for statistics", "NAME"),
     Option(
         ("--dangerously-bypass-approvals-and-sandbox",),

@@ -75,6 +75,7 @@ def run_exec(
         output_schema=schema,
         warnings=loaded.warnings,
         review=review,
+        mute_on_sigterm=parsed.flag("experimental-json"),
     )
     run = _run if review is None else partial(_run_review, fail_on=parsed.one("fail-on"))
     outcome = run(app, job, _display(parsed))
@@ -281,7 +282,7 @@ def _absolute(path: str | None) -> str | None:
 
 
 def _display(parsed: Parsed) -> Display:
-    if parsed.flag("json"):
+    if parsed.flag("json") or parsed.flag("experimental-json"):
         from quire.exec.jsonl import JsonDisplay
 
         return JsonDisplay(sys.stdout.buffer)

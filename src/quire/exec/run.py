@@ -34,7 +34,8 @@ class Display(Protocol):
 
 class Job(Struct, frozen=True, kw_only=True):
     """What to do. `resume` is the id of a thread to go on with; with `fork` a copy of it is.
-    Without `input` the thread is opened and no turn runs; with `review` one reviews that."""
+    Without `input` the thread is opened and no turn runs; with `review` one reviews that. With
+    `mute_on_sigterm` nothing is displayed any more once that signal came."""
 
     input: tuple[InputPart, ...]
     resume: str | None = None
@@ -43,6 +44,7 @@ class Job(Struct, frozen=True, kw_only=True):
     output_schema: str | None = None
     warnings: tuple[str, ...] = ()
     review: ReviewTarget | None = None
+    mute_on_sigterm: bool = False
 
     @property
     def has_turn(self) -> bool:
@@ -89,7 +91,8 @@ async def _one_turn(
         stopper = asyncio.create_task(_interrupt_on(stop, thread))
         try:
             async for event in events:
-                display.event(event)
+                if not (job.mute_on_sigterm and stop.received == signal.SIGTERM):
+                    display.event(event)
                 if isinstance(event, TurnCompleted):
                     return event
         finally:

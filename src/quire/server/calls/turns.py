@@ -33,7 +33,8 @@ class TurnCalls:
         }
 
     async def start(self, params: TurnStartParams, caller: Caller) -> TurnStartResponse:
-        """Raises `InvalidRequest` for a thread that is not loaded and while a turn runs."""
+        """While a turn runs its input goes to that one, and its settings do nothing. Raises
+        `InvalidRequest` for a thread that is not loaded, and while a review runs."""
         hub = self._hubs.find(params.thread_id)
         schema = bytes(params.output_schema).decode()
         turn = LocalTurn(
@@ -46,6 +47,12 @@ class TurnCalls:
         hub.join(caller.client)
         hub.hold()
         caller.after_reply(hub.release)
+        running = hub.loaded.thread.state.turn_id
+        if running is not None and hub.loaded.thread.hosted is None:
+            if not params.input:
+                raise InvalidRequest("input must not be empty")
+            await self._hubs.threads.steer(running, turn)
+            return TurnStartResponse(turn=started_turn(running))
         started = await self._hubs.threads.start_turn(turn)
         return TurnStartResponse(turn=started_turn(started.turn_id))
 
