@@ -45,14 +45,13 @@ def run_exec(
     choice = choose_model(loaded.config, env, home)
     if review is not None:
         _check_reviewer(loaded, choice)
-    source = parsed.one("thread-source") or "user"
     app = App(
         Setup(
             home=home,
             cwd=cwd,
             env=env,
             loaded=loaded,
-            thread_source=source,
+            thread_source=parsed.one("thread-source") or "user",
             ignore_rules=parsed.flag("ignore-rules"),
         ),
         choice,
