@@ -152,6 +152,7 @@ class Bench:
             sources=lambda _: SOURCES,
             revise=lambda context, _: context,
             reviewer=reviewer,
+            judge=reviewer,
             terminals=_none,
         )
 

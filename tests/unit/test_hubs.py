@@ -81,6 +81,7 @@ class Opener:
             sources=lambda _: ContextSources(base_instructions="be good"),
             revise=lambda context, _: context,
             reviewer=_no_reviewer,
+            judge=_no_reviewer,
             terminals=_no_terminals,
         )
 

@@ -39,12 +39,12 @@ class App:
         if context.sandbox.mode != "danger-full-access":
             self.sandbox.prewarm(context.sandbox, context.cwd)
 
-    def opener(self, approver: Approver | None = None) -> Opener:
+    def opener(self, approver: Approver | None = None, *, person: bool = True) -> Opener:
         """Opens the threads of this process: `server.threads.ThreadOpener`. Without an `approver`
-        nobody can be asked."""
+        nobody can be asked; without a `person` behind it the model cannot ask questions."""
         from quire.app.opener import Opener
 
-        return Opener(self, approver)
+        return Opener(self, approver, person=person)
 
     def reviews(self) -> Reviews:
         """Starts reviews in the threads of this process."""

@@ -30,10 +30,11 @@ class Namespace(Protocol):
 
 
 class Everyone(Protocol):
-    """All clients of the server."""
+    """All clients of the server, and who decides for them."""
 
     def tell(self, kind: Notification, params: Struct) -> None: ...
     def in_flight(self) -> int: ...
+    def overrule(self, thread_id: str, review_id: str) -> str | None: ...
 
 
 class History:

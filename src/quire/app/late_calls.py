@@ -18,6 +18,7 @@ from quire.models.listing import CatalogListing
 from quire.protocol.policy import SandboxPolicy
 from quire.rollout.ids import UuidSource
 from quire.server.calls.account import AccountCalls
+from quire.server.calls.auto_review import AutoReviewCalls
 from quire.server.calls.command import CommandCalls
 from quire.server.calls.config import ConfigCalls
 from quire.server.calls.fs import FsCalls
@@ -66,6 +67,7 @@ def compose_late(app: App, hubs: Hubs, everyone: Everyone, stored: History) -> R
         HistoryCalls(hubs, library, histories),
         QueueCalls(hubs, library, stored.queues),
         TerminalCalls(hubs, UuidSource().new),
+        AutoReviewCalls(hubs, everyone.overrule),
         ReviewCalls(hubs, app.reviews()),
         ModelCalls(
             CatalogListing(lambda: store.load().config.model_catalog_json, offline),

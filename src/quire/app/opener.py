@@ -15,7 +15,7 @@ from quire.app.profile import Profile
 from quire.app.setup import SystemClock, environment_policy
 from quire.core.admit import Facts
 from quire.core.gate import Gate
-from quire.core.ports import Approver, Model, Rollout
+from quire.core.ports import Approver, CommandRules, Model, Rollout
 from quire.core.thread import Ports, Thread
 from quire.protocol.local import (
     ThreadForkParams,
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from quire.tools.sessions import Sessions
 
 
+LOOKING = ("exec_command", "write_stdin", "view_image")
+"""The tools of a thread that only looks."""
+
+
 class Wired(Struct, frozen=True):
     """A thread, and what runs its commands."""
 
@@ -51,9 +55,11 @@ class Wired(Struct, frozen=True):
 class Opener:
     """Implements `server.threads.ThreadOpener`. Without an `approver` nobody can be asked."""
 
-    def __init__(self, app: App, approver: Approver | None = None) -> None:
+    def __init__(self, app: App, approver: Approver | None = None, *, person: bool = True) -> None:
+        """With `approver`, but without a `person` behind it, the model cannot ask anything."""
         self._app = app
         self._approver = approver
+        self._person = person and approver is not None
         self._profile = app.profile
         self._home = app.setup.home
         self._env = app.setup.env
@@ -126,6 +132,21 @@ class Opener:
         opened = self._opened(changed, wired, meta)
         return replace(opened, context=confined(opened.context, context.sandbox, settings))
 
+    def _judge(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
+        """A thread for who decides about an action of one under `profile`. Raises `UsageError`."""
+        from quire.app.reviews import NothingAllowed, confined, judge_settings
+        from quire.rollout.store import MemoryRollout
+
+        settings = judge_settings(context, instructions)
+        changed = profile.under(settings)
+        thread_id = self._ids.new()
+        meta = self._meta(changed, thread_id, settings)
+        rules = NothingAllowed(changed.rules())
+        wired = self._wire(changed, thread_id, MemoryRollout(), rules)
+        wired.thread.record(meta)
+        opened = self._opened(changed, wired, meta)
+        return replace(opened, context=confined(opened.context, context.sandbox, settings))
+
     def _under(self, settings: ThreadSettings | None) -> Profile:
         return self._profile if settings is None else self._profile.under(settings)
 
@@ -147,7 +168,14 @@ class Opener:
             items.append(encode_item(Message("user", words.content, id=self._ids.new())).raw)
         return items
 
-    def _wire(self, profile: Profile, thread_id: str, rollout: Rollout) -> Wired:
+    def _wire(
+        self,
+        profile: Profile,
+        thread_id: str,
+        rollout: Rollout,
+        rules: CommandRules | None = None,
+    ) -> Wired:
+        """With `rules` of its own, the thread only looks, and asks nobody."""
         from quire.tools.launch import LearningShell
         from quire.tools.registry import Registry
         from quire.tools.sessions import Sessions
@@ -155,15 +183,19 @@ class Opener:
         sandbox = self._app.sandbox
         sessions = Sessions(sandbox)
         shell = LearningShell(self._shell(profile, thread_id), sandbox)
-        tools = Registry(self._tools(profile, sessions, shell), (shell, sessions))
-        rules = profile.rules()
+        offered = self._tools(profile, sessions, shell)
+        if rules is not None:
+            offered = [tool for tool in offered if tool.name in LOOKING]
+        tools = Registry(offered, (shell, sessions))
+        approver = self._approver if rules is None else None
+        rules = rules or profile.rules()
         facts = Facts(judge=rules.judge, writable=self._writable)
         thread = Thread(
             Ports(
                 model=self._model(profile.choice),
                 tools=tools,
                 rollout=rollout,
-                gate=Gate(facts, rules, self._approver),
+                gate=Gate(facts, rules, approver),
                 clock=self._clock,
                 ids=self._ids,
             )
@@ -218,7 +250,7 @@ class Opener:
             from quire.tools.view_image import ViewImage
 
             tools.append(ViewImage())
-        if self._approver is not None:
+        if self._person and self._approver is not None:
             from quire.tools.request_user_input import RequestUserInput
 
             always = config.features.get("default_mode_request_user_input", False)
@@ -310,6 +342,7 @@ class Opener:
             sources=profile.sources_for,
             revise=profile.revised,
             reviewer=partial(self._reviewer, profile),
+            judge=partial(self._judge, profile),
             terminals=partial(self._terminals, wired),
             instruction_sources=profile.instruction_sources,
         )

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from quire.app.choice import OFFLINE, key_variables
 from quire.config.schema import Config
 from quire.core.errors import UsageError
-from quire.core.ports import Sandbox
+from quire.core.ports import CommandAction, CommandRules, Judgement, Sandbox
 from quire.protocol.local import ThreadSettings
 from quire.protocol.policy import SandboxMode, SandboxPolicy, TurnContext
 
@@ -51,6 +51,41 @@ def reviewer_settings(
         base_instructions=instructions,
         workspace_roots=context.workspace_roots,
     )
+
+
+CANNOT_JUDGE = "the embedded offline model cannot judge actions; choose another model with -m"
+
+
+def judge_settings(context: TurnContext, instructions: str) -> ThreadSettings:
+    """The settings of a thread for who decides about an action of a turn under `context`: the
+    same model, read-only. Raises `UsageError` for a model that cannot."""
+    if context.model == OFFLINE:
+        raise UsageError(CANNOT_JUDGE)
+    effort = {} if context.effort is None else {"model_reasoning_effort": context.effort}
+    return ThreadSettings(
+        cwd=context.cwd,
+        model=context.model,
+        approval_policy="never",
+        sandbox_mode="read-only",
+        service_tier=context.service_tier,
+        config=dict[str, object](effort),
+        base_instructions=instructions,
+        workspace_roots=context.workspace_roots,
+    )
+
+
+class NothingAllowed:
+    """Rules of which none takes a command out of the sandbox; what they refuse stays refused."""
+
+    def __init__(self, rules: CommandRules) -> None:
+        self._rules = rules
+
+    def judge(self, action: CommandAction) -> Judgement:
+        judged = self._rules.judge(action)
+        return replace(judged, decision=None) if judged.decision == "allow" else judged
+
+    def remember(self, prefixes: tuple[tuple[str, ...], ...]) -> None:
+        raise UsageError("nothing is remembered here")
 
 
 def confined(context: TurnContext, asking: SandboxPolicy, settings: ThreadSettings) -> TurnContext:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from quire import __version__
 from quire.app import App
+from quire.app.approvals import Approvals
 from quire.app.calls import compose
 from quire.app.choice import choose_model, offline_choice
 from quire.app.setup import Setup
@@ -38,9 +39,10 @@ class AppServer:
         self._app = app
         self._warnings = warnings
         delay = app.profile.config.thread_unload_delay_secs
-        approver = ClientApprover(self._find, command_actions)
+        person = ClientApprover(self._find, command_actions)
+        self._approvals = Approvals(person, lambda thread_id: self._find(thread_id).loaded)
         self.hubs = Hubs(
-            Threads(app.opener(approver)),
+            Threads(app.opener(self._approvals)),
             self._translator,
             UNLOAD_SECONDS if delay is None else delay,
         )
@@ -65,6 +67,10 @@ class AppServer:
     def in_flight(self) -> int:
         """Calls of all clients that are under way."""
         return sum(client.in_flight for client in self._clients)
+
+    def overrule(self, thread_id: str, review_id: str) -> str | None:
+        """Allow once what the automatic reviewer denied; what the model is told of it."""
+        return self._approvals.overrule(thread_id, review_id)
 
     def _welcome(self, client: Connection) -> None:
         for text in self._warnings:

@@ -18,6 +18,7 @@ from quire.models.light_asyncio import prepare
 if TYPE_CHECKING:
     from quire.exec.run import Display, Job, Outcome
     from quire.protocol.review import ReviewTarget
+    from quire.server.threads import Threads
 
 NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 
@@ -110,19 +111,32 @@ def _run(app: App, job: Job, display: Display) -> Outcome:
     from quire.client.client import Client
     from quire.exec.run import StopSignals, run
     from quire.server.memory import MemoryTransport
-    from quire.server.threads import Threads
 
     stop = StopSignals()
 
     async def main() -> Outcome:
         try:
             reviews = None if job.review is None else app.reviews()
-            transport = MemoryTransport(Threads(app.opener()), reviews)
+            transport = MemoryTransport(_threads(app), reviews)
             return await run(Client(transport), job, display, stop)
         finally:
             await app.aclose()
 
     return asyncio.run(main())
+
+
+def _threads(app: App) -> Threads:
+    """Threads in which nobody can be asked but, where that is configured, the automatic
+    reviewer."""
+    from quire.server.threads import Threads
+
+    if app.profile.context.approvals_reviewer != "auto_review":
+        return Threads(app.opener())
+    from quire.app.approvals import auto_reviewer
+
+    reviewer = auto_reviewer(lambda thread_id: threads.find(thread_id))
+    threads = Threads(app.opener(reviewer, person=False))
+    return threads
 
 
 def _keep_last_message(path: str, text: str | None) -> None:

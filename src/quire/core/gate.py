@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from quire.core.admit import Allow, Ask, Facts, Forbid, admit
-from quire.core.errors import ToolError, UsageError
+from quire.core.errors import AgentError, ToolError, UsageError
 from quire.core.ports import (
     Accepted,
     Approver,
@@ -59,7 +59,7 @@ class Gate:
         invocation.proposed(ctx)
         try:
             answer = await self._approver.decide(question.request(call_id), ctx)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, AgentError):
             invocation.declined(ctx, question.declined)
             raise
         match answer:

@@ -7,7 +7,14 @@ import sys
 from typing import TextIO
 
 from quire.exec.style import Style, diff_lines, diff_stat
-from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
+from quire.protocol.events import (
+    AutoReviewed,
+    Event,
+    ItemStarted,
+    ItemUpdated,
+    StreamError,
+    Warned,
+)
 from quire.protocol.local import ThreadInfo
 from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted
@@ -70,6 +77,8 @@ class Human:
                 self._line(self._style.yellow(_printable(message)))
             case Warned(message):
                 self._line(self._style.yellow(_printable(f"warning: {message}")))
+            case AutoReviewed(status=status) if status != "inProgress":
+                self._line(self._style.yellow(_printable(event.sentence)))
             case ResponseCompleted():
                 self._usage = event.thread_usage
             case TurnCompleted():

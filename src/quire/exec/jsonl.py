@@ -11,7 +11,14 @@ from typing import BinaryIO
 import msgspec
 from msgspec import Struct
 
-from quire.protocol.events import Event, ItemStarted, ItemUpdated, StreamError, Warned
+from quire.protocol.events import (
+    AutoReviewed,
+    Event,
+    ItemStarted,
+    ItemUpdated,
+    StreamError,
+    Warned,
+)
 from quire.protocol.local import ThreadInfo
 from quire.protocol.quoting import command_line
 from quire.protocol.records import ItemCompleted, ResponseCompleted, TurnCompleted, TurnStarted
@@ -146,6 +153,8 @@ class JsonLines:
                 )
             case Warned(message):
                 self.warning(message)
+            case AutoReviewed(status=status) if status not in ("inProgress", "approved"):
+                self.warning(event.sentence)
             case ResponseCompleted():
                 self._usage = event.thread_usage
             case TurnCompleted():

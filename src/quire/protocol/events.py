@@ -5,6 +5,8 @@ Deltas are lossy: a slow reader may miss some. Records and the other live events
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from quire.protocol.records import Record
@@ -70,5 +72,44 @@ class Warned(Struct, frozen=True):
 
 
 Delta = AgentMessageDelta | ReasoningDelta | CommandOutputDelta
-LiveEvent = ItemStarted | ItemUpdated | Delta | FilesPatched | StreamError | Warned
+
+
+class ReviewedCommand(Struct, frozen=True):
+    """`command` as it is displayed."""
+
+    command: str
+    cwd: str
+
+
+class ReviewedPatch(Struct, frozen=True):
+    cwd: str
+    files: tuple[str, ...]
+
+
+class AutoReviewed(Struct, frozen=True, kw_only=True):
+    """An automatic reviewer decides about item `item_id`: told when it begins and when it ends.
+    `aborted` and `timedOut`: there was no verdict, and the action did not run. Times in
+    milliseconds since the epoch."""
+
+    id: str
+    turn_id: str
+    item_id: str
+    action: ReviewedCommand | ReviewedPatch
+    started_at_ms: int
+    status: Literal["inProgress", "approved", "denied", "timedOut", "aborted"] = "inProgress"
+    completed_at_ms: int = 0
+    risk_level: Literal["low", "medium", "high", "critical"] | None = None
+    user_authorization: Literal["unknown", "low", "medium", "high"] | None = None
+    rationale: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """How it ended, for people (Codex 0.169)."""
+        if self.status in ("approved", "denied"):
+            judged = f"risk: {self.risk_level}, authorization: {self.user_authorization}"
+            return f"Automatic approval review {self.status} ({judged}): {self.rationale}"
+        return self.rationale or "Automatic approval review was stopped"
+
+
+LiveEvent = ItemStarted | ItemUpdated | Delta | FilesPatched | StreamError | Warned | AutoReviewed
 Event = Record | LiveEvent

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from quire.protocol import thread as words
 from quire.protocol.events import (
     AgentMessageDelta,
+    AutoReviewed,
     CommandOutputDelta,
     Event,
     ItemStarted,
@@ -89,6 +90,10 @@ class Translator:
                 return [self._retrying(turn_id, message, info)]
             case Warned(message):
                 return [self._warning(message)]
+            case AutoReviewed():
+                from quire.server.auto_review_views import auto_review_told
+
+                return auto_review_told(self._thread_id, event)
             case _:
                 return []
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from quire.core.errors import ModelError, ToolError, UsageError
+from quire.core.errors import ToolError, UsageError
 from quire.core.hosted import HostedTurn
 from quire.protocol.events import (
     CommandOutputDelta,
@@ -28,7 +28,7 @@ from quire.protocol.events import (
     Warned,
 )
 from quire.protocol.items import InputText
-from quire.protocol.ops import Shutdown, UserInput, UserTurn
+from quire.protocol.ops import UserInput, UserTurn
 from quire.protocol.records import ItemCompleted, TurnCompleted
 from quire.protocol.review import (
     BaseBranchReviewTarget,
@@ -40,7 +40,6 @@ from quire.protocol.review import (
 from quire.protocol.thread import (
     AgentMessageItem,
     EnteredReviewItem,
-    ErrorInfo,
     ExitedReviewItem,
     ThreadItem,
 )
@@ -48,6 +47,7 @@ from quire.review.findings import keep_within, read_answer
 from quire.review.render import INTERRUPTED, handed_back
 from quire.review.rubric import review_rubric
 from quire.review.targets import checked_target, review_prompt, review_title
+from quire.server.beside import close, last_words
 from quire.server.threads import Loaded, Opened
 
 
@@ -95,7 +95,7 @@ class Reviews:
         try:
             return await self._host(loaded if place is None else place(), reviewer, target)
         except UsageError:
-            await _close(reviewer)
+            await close(reviewer)
             raise
 
     async def _host(self, there: Loaded, reviewer: Opened, target: ReviewTarget) -> Started:
@@ -131,7 +131,7 @@ class _Review:
             output = await self._review(turn)
         finally:
             # An interrupt, too, ends the reviewer and closes what was begun.
-            await _close(self._reviewer)
+            await close(self._reviewer)
             await self._show_rest(turn)
             _hand_back(turn, output)
 
@@ -164,7 +164,7 @@ class _Review:
         await opened.thread.submit(UserTurn(turn.new_id(), words, opened.context, sources))
         async for event in self._events:
             if isinstance(event, TurnCompleted):
-                return _last_words(event)
+                return last_words(event)
             _show(turn, event)
         return ""
 
@@ -172,13 +172,6 @@ class _Review:
         """How what was begun ended, when the reviewer was stopped. Its thread is closed."""
         async for event in self._events:
             _show(turn, event)
-
-
-def _last_words(end: TurnCompleted) -> str:
-    if end.status == "completed":
-        return end.last_agent_message or ""
-    error = end.error or ErrorInfo("the reviewer was stopped")
-    raise ModelError(error.message, error.code, error.http_status)
 
 
 async def _checked(
@@ -220,12 +213,3 @@ def _hand_back(turn: HostedTurn, output: ReviewOutput | None) -> None:
     turn.tell_model(handed_back(text))
     turn.show(ExitedReviewItem(turn.new_id(), review_text(output), stored))
     turn.say(INTERRUPTED if text is None else text)
-
-
-async def _close(reviewer: Opened) -> None:
-    """End the reviewer's turn, its commands and its thread, however often this is cancelled."""
-    closing = asyncio.create_task(reviewer.thread.submit(Shutdown()))
-    while not closing.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([closing])
-    closing.result()

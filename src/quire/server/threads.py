@@ -33,9 +33,10 @@ class Opened(Struct, frozen=True, kw_only=True):
     """A thread that was just opened. Its turns start from `context`; `revise` gives the settings
     after changes, `sources` what a turn under given settings is told besides the conversation,
     `reviewer` a thread for a reviewer, by the settings of the thread and what the reviewer is told
-    (`server.reviews`; raises `UsageError` when there is no model for it), `terminals` its commands.
-    It keeps the base instructions that it began with, whatever version of Quire goes on with
-    it."""
+    (`server.reviews`; raises `UsageError` when there is no model for it), `judge` likewise one for
+    who decides about an action in the person's place (`server.auto_review`), `terminals` its
+    commands. It keeps the base instructions that it began with, whatever version of Quire goes on
+    with it."""
 
     thread: Thread
     info: ThreadInfo
@@ -45,6 +46,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     sources: Callable[[TurnContext], ContextSources]
     revise: Callable[[TurnContext, TurnChanges], TurnContext]
     reviewer: Callable[[TurnContext, str], Opened]
+    judge: Callable[[TurnContext, str], Opened]
     terminals: Callable[[], ThreadTerminals]
     instruction_sources: tuple[str, ...] = ()
 

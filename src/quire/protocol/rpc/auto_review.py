@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from quire.protocol.rpc.approvals import RequestPermissionProfile
-from quire.protocol.rpc.method import Notification
+from quire.protocol.rpc.method import Method, Notification
 
 GuardianApprovalReviewStatus = Literal["inProgress", "approved", "denied", "timedOut", "aborted"]
 
@@ -93,6 +93,17 @@ class GuardianWarningNotification(Struct, frozen=True, kw_only=True, rename="cam
     message: str
 
 
+class ThreadApproveGuardianDeniedActionParams(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`event` is what was told of the denial; of its members the `id` counts, the review's."""
+
+    thread_id: str
+    event: Raw
+
+
+class ThreadApproveGuardianDeniedActionResponse(Struct, frozen=True, kw_only=True, rename="camel"):
+    pass
+
+
 AUTO_REVIEW_STARTED = Notification(
     "item/autoApprovalReview/started", ItemGuardianApprovalReviewStartedNotification
 )
@@ -102,3 +113,10 @@ AUTO_REVIEW_COMPLETED = Notification(
 GUARDIAN_WARNING = Notification("guardianWarning", GuardianWarningNotification)
 
 NOTIFICATIONS = (AUTO_REVIEW_STARTED, AUTO_REVIEW_COMPLETED, GUARDIAN_WARNING)
+METHODS = (
+    Method(
+        "thread/approveGuardianDeniedAction",
+        ThreadApproveGuardianDeniedActionParams,
+        ThreadApproveGuardianDeniedActionResponse,
+    ),
+)

@@ -35,6 +35,7 @@ METHODS: tuple[Method, ...] = (
     *thread_queue.METHODS,
     *thread_terminals.METHODS,
     *turn.METHODS,
+    *auto_review.METHODS,
     *review.METHODS,
     *models.METHODS,
     *account.METHODS,
