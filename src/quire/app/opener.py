@@ -93,21 +93,32 @@ class Opener:
         return self._stored(params.thread_id, params.settings)
 
     def fork(self, params: ThreadForkParams) -> Opened:
+        from quire.app.forks import first_left_out
         from quire.rollout.listing import require_rollout
         from quire.rollout.store import MemoryRollout
 
         source = require_rollout(self._home, params.thread_id)
+        end = first_left_out(self._store.load(source).records, params)
         profile = self._under(params.settings)
         thread_id = self._ids.new()
         meta = self._meta(profile, thread_id, params.settings, params.thread_id)
         if not params.ephemeral:
-            self._store.fork(source, meta)
-            return self._stored(thread_id, params.settings)
+            path = self._store.fork(source, meta)
+            opened = self._stored(thread_id, params.settings)
+            if end is not None:
+                opened.thread.revert(end, self._store.load(path).records)
+            return opened
         stored = self._store.load(source)
         wired = self._wire(profile, thread_id, MemoryRollout())
-        wired.thread.replay((*stored.records, meta))
+        base = stored.meta.base_instructions  # They are part of the history.
+        meta = replace(meta, base_instructions=base)
+        history = (each for each in stored.records if not isinstance(each, SessionMeta))
+        records = (meta, *history)
+        wired.thread.replay(records)
         wired.thread.recover()
-        return self._opened(profile, wired, stored.meta, stored.warnings)
+        if end is not None:
+            wired.thread.revert(end, records)
+        return self._opened(profile, wired, meta, stored.warnings)
 
     def _stored(self, thread_id: str, settings: ThreadSettings | None) -> Opened:
         profile = self._under(settings)
@@ -285,6 +296,7 @@ class Opener:
         now = self._clock.now()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         root, context = profile.setup.loaded.project_root, profile.context
+        git = git_info(root) if root is not None else None
         originator = settings.originator if settings is not None else None
         override = self._env.get("CODEX_INTERNAL_ORIGINATOR_OVERRIDE")
         return SessionMeta(
@@ -298,7 +310,7 @@ class Opener:
             base_instructions=profile.sources.base_instructions,
             workspace_roots=context.workspace_roots,
             forked_from=forked_from,
-            git=git_info(root) if root is not None else None,
+            git=git if git is not None and git.commit_hash is not None else None,
             context_window=context.context_window,
         )
 

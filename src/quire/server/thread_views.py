@@ -90,8 +90,7 @@ def stored_view(
 
 
 def git_view(git: GitInfo | None) -> ThreadGitInfo | None:
-    """None also for a repository without a commit."""
-    if git is None or git.commit_hash is None:
+    if git is None:
         return None
     return ThreadGitInfo(sha=git.commit_hash, branch=git.branch, origin_url=git.repository_url)
 

@@ -82,6 +82,10 @@ class Loaded:
     def id(self) -> str:
         return self.opened.info.id
 
+    def revise(self, changes: TurnChanges) -> None:
+        """Change the settings of the next turn and those after it. Raises `UsageError`."""
+        self.context = self.opened.revise(self.context, changes)
+
 
 class Threads:
     """Loaded threads by id."""
@@ -112,7 +116,7 @@ class Threads:
         if loaded.thread.state.turn_id is not None:
             raise UsageError("a turn is already running in this thread")
         if params.changes is not None:
-            loaded.context = loaded.opened.revise(loaded.context, params.changes)
+            loaded.revise(params.changes)
         turn_id = self._opener.new_id()
         context = replace(loaded.context, output_schema=params.output_schema)
         words = self._words(params, context)

@@ -24,6 +24,7 @@ from quire.protocol.rpc.thread import (
     ThreadDeleteResponse,
     ThreadListParams,
     ThreadListResponse,
+    ThreadMetadataGitInfoUpdateParams,
     ThreadMetadataUpdateParams,
     ThreadMetadataUpdateResponse,
     ThreadNameUpdatedNotification,
@@ -117,6 +118,8 @@ class StoredThreadCalls:
         """An absent member stays as it is; null removes it."""
         given = params.git_info
         if given is None:
+            raise InvalidRequest("thread metadata update must include at least one field")
+        if given == ThreadMetadataGitInfoUpdateParams():
             raise InvalidRequest("gitInfo must include at least one field")
         stored = self._stored(params.thread_id)
         now = stored.git or GitInfo()
@@ -130,9 +133,10 @@ class StoredThreadCalls:
 
     async def archive(self, params: ThreadArchiveParams, caller: Caller) -> ThreadArchiveResponse:
         """A loaded thread is unloaded first: its turn and its commands end."""
-        self._stored(params.thread_id)
+        kept = self._is_kept(params.thread_id)
         await self._hubs.unload(params.thread_id)
-        self._library.archive(params.thread_id)
+        if kept:
+            self._library.archive(params.thread_id)
         told = ThreadArchivedNotification(thread_id=params.thread_id)
         caller.after_reply(lambda: self._tell(THREAD_ARCHIVED, told))
         return ThreadArchiveResponse()
@@ -147,8 +151,10 @@ class StoredThreadCalls:
 
     async def delete(self, params: ThreadDeleteParams, caller: Caller) -> ThreadDeleteResponse:
         """For good. A loaded thread is unloaded first."""
+        kept = self._is_kept(params.thread_id)
         await self._hubs.unload(params.thread_id)
-        self._library.delete(params.thread_id)
+        if kept:
+            self._library.delete(params.thread_id)
         told = ThreadDeletedNotification(thread_id=params.thread_id)
         caller.after_reply(lambda: self._tell(THREAD_DELETED, told))
         return ThreadDeleteResponse()
@@ -156,6 +162,17 @@ class StoredThreadCalls:
     def _stored(self, thread_id: str) -> StoredThread:
         """Raises `UsageError` when it is not there, `RolloutError` when it is unreadable."""
         return self._library.thread(thread_id)
+
+    def _is_kept(self, thread_id: str) -> bool:
+        """False for a loaded thread in which nothing happened yet: it has no file. Raises what
+        `_stored` does for a thread that is not loaded."""
+        try:
+            self._stored(thread_id)
+        except UsageError:
+            if self._hubs.get(thread_id) is None:
+                raise
+            return False
+        return True
 
     def _known(self, thread_id: str) -> StoredThread | None:
         try:

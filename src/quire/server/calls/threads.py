@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from quire.core.errors import QuireError
+from quire.core.errors import QuireError, UsageError
 from quire.protocol import local
 from quire.protocol.policy import TurnContext, approval_words
 from quire.protocol.rpc.thread import (
@@ -29,6 +29,7 @@ from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
 from quire.server.routes import Caller, Client, Routes, route
 from quire.server.settings_views import thread_settings
+from quire.server.stored_settings import as_before, changes_as_before, last_context
 from quire.server.thread_views import loaded_view
 from quire.server.views import sandbox_view
 
@@ -77,25 +78,28 @@ class ThreadCalls:
         """A thread that is loaded already is joined: its settings stay as they are."""
         if params.history is not None or (params.path is not None and not params.thread_id):
             raise InvalidRequest("thread/resume: only a threadId can be resumed")
-        settings = thread_settings(params, caller.name)
-        hub = self._hubs.resume(
-            local.ThreadResumeParams(thread_id=params.thread_id, settings=settings)
-        )
+        given = thread_settings(params, caller.name)
+        hub = self._hubs.get(params.thread_id) or self._load(params.thread_id, given)
         hub.join(caller.client)
         turns = () if params.exclude_turns else self._turns(hub)
         caller.after_reply(lambda: hub.questions.joined(caller.client))
         return _response(ThreadResumeResponse, hub, self._stored(hub), turns)
 
     async def fork(self, params: ThreadForkParams, caller: Caller) -> ThreadForkResponse:
+        given = thread_settings(params, caller.name)
+        last = self._last(params.thread_id)
+        settings = given if last is None else as_before(given, last, same_model=False)
         hub = self._hubs.fork(
             local.ThreadForkParams(
                 thread_id=params.thread_id,
                 ephemeral=params.ephemeral,
-                settings=thread_settings(params, caller.name),
+                settings=settings,
                 last_turn_id=params.last_turn_id,
                 before_turn_id=params.before_turn_id,
             )
         )
+        if last is not None:
+            hub.loaded.revise(changes_as_before(given, last, same_model=False))
         hub.join(caller.client)
         caller.after_reply(lambda: _started(hub, caller.client))
         turns = () if params.exclude_turns else self._turns(hub)
@@ -120,6 +124,43 @@ class ThreadCalls:
         limit = len(ids) if params.limit is None else max(params.limit, 1)
         cursor = ids[limit - 1] if len(ids) > limit else None
         return ThreadLoadedListResponse(data=tuple(ids[:limit]), next_cursor=cursor)
+
+    def _load(self, thread_id: str, given: local.ThreadSettings) -> ThreadHub:
+        """Load a stored thread, with the settings of its last turn where none are given."""
+        self._refuse_archived(thread_id)
+        last = self._last(thread_id)
+        if last is None:
+            return self._hubs.resume(local.ThreadResumeParams(thread_id=thread_id, settings=given))
+        settings = as_before(given, last, same_model=True)
+        try:
+            hub = self._hubs.resume(
+                local.ThreadResumeParams(thread_id=thread_id, settings=settings)
+            )
+        except UsageError:  # Its model is not there any more: the configured one goes on.
+            settings = as_before(given, last, same_model=False)
+            hub = self._hubs.resume(
+                local.ThreadResumeParams(thread_id=thread_id, settings=settings)
+            )
+        same_model = hub.loaded.context.model == last.model
+        hub.loaded.revise(changes_as_before(given, last, same_model=same_model))
+        return hub
+
+    def _last(self, thread_id: str) -> TurnContext | None:
+        try:
+            return last_context(self._stored_threads.library.records(thread_id))
+        except QuireError:
+            return None  # What is wrong with it is told when it is opened.
+
+    def _refuse_archived(self, thread_id: str) -> None:
+        try:
+            stored = self._stored_threads.library.thread(thread_id)
+        except QuireError:
+            return
+        if stored.archived:
+            raise InvalidRequest(
+                f"session {thread_id} is archived. Run `quire unarchive {thread_id}` "
+                "to unarchive it first."
+            )
 
     def _turns(self, hub: ThreadHub) -> tuple[Turn, ...]:
         if hub.loaded.opened.info.path is None:
