@@ -16,6 +16,7 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("lint", [str(BIN / "ruff"), "check", "--ignore-noqa", "--quiet", "--output-format=concise"]),
     ("layers", [sys.executable, "-m", "scripts.checks.layers"]),
     ("budgets", [sys.executable, "-m", "scripts.checks.budgets"]),
+    ("links", [sys.executable, "-m", "scripts.checks.links"]),
     ("shell", [sys.executable, "-m", "scripts.checks.shell"]),
     ("types", [str(BIN / "pyright"), "--pythonpath", sys.executable]),
 )

@@ -40,7 +40,7 @@ class Source(NamedTuple):
 def sources(root: Path) -> list[Source]:
     """Every text file of the project, sorted by path."""
     found: list[Source] = []
-    for name in sorted(set(_names(root))):
+    for name in sorted(set(names(root))):
         top = name.split("/")[0]
         if "/" in name and top not in ZONES:
             continue
@@ -50,7 +50,7 @@ def sources(root: Path) -> list[Source]:
     return found
 
 
-def _names(root: Path) -> list[str]:
+def names(root: Path) -> list[str]:
     """What git tracks or would track; without git, whatever is there."""
     if (root / ".git").exists():
         # CI often checks out as one user and runs as another; listing names runs no hooks.
