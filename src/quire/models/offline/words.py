@@ -98,6 +98,11 @@ def summary(run: RunResult) -> str:
         return f"All {run.passed} tests pass."
     if run.out_of_time:
         return "The tests do not come to their end in time; something hangs, or they are slow."
+    if not run.failed:
+        return (
+            f"The test command ended with exit code {run.exit_code} and told of no test that fails. "
+            "Test frameworks need a temporary folder: with `-s workspace-write` there is one."
+        )
     names = "\n".join(f"- `{name}`" for name in run.failing)
     return f"{run.failed} of {run.failed + run.passed} tests fail:\n{names}"
 
