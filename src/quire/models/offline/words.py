@@ -100,7 +100,7 @@ def summary(run: RunResult) -> str:
         return "The tests do not come to their end in time; something hangs, or they are slow."
     if not run.failed:
         return (
-            f"The test command ended with exit code {run.exit_code} and told of no test that fails. "
+            f"The test command ended with exit code {run.exit_code} and named no test that fails. "
             "Test frameworks need a temporary folder: with `-s workspace-write` there is one."
         )
     names = "\n".join(f"- `{name}`" for name in run.failing)
