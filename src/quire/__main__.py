@@ -28,7 +28,7 @@ def _load_msgspec() -> None:
     and from `typing` where none has. They are the same, and the first costs 5 ms."""
     if "typing_extensions" in sys.modules:
         return
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment] a name that fails to import
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # fails to import
     try:
         import msgspec as msgspec
     finally:
