@@ -72,7 +72,7 @@ class Profile:
         cwd = os.path.normpath(os.path.join(setup.cwd, settings.cwd or setup.cwd))
         flags = settings.flags()
         known = setup.loaded.sources  # Files change while a server runs: they are read again.
-        loaded = load(replace(known, cwd=cwd, flags={**known.flags, **flags}))
+        loaded = load(replace(known, cwd=cwd, flags={**known.flags, **flags}, lenient=True))
         changed = replace(setup, cwd=cwd, loaded=loaded)
         choice = choose_model(loaded.config, setup.env, setup.home)
         profile = Profile(changed, choice)

@@ -37,7 +37,8 @@ REQUIREMENTS_FILES = ("/etc/quire/requirements.toml", "/etc/codex/requirements.t
 class ConfigSources(Struct, frozen=True, kw_only=True):
     """Where to look. `home` and `cwd` are absolute folders; `overrides` are the arguments of `-c`
     as given; `flags` are the other options as dotted keys with typed values (`{"model": "x",
-    "features.goals": False}`). `ignore_user` leaves `HOME/config.toml` out."""
+    "features.goals": False}`). `ignore_user` leaves `HOME/config.toml` out; `lenient` ignores
+    unknown keys in `flags`, too: a client may know of more than this version."""
 
     home: str
     cwd: str
@@ -45,6 +46,7 @@ class ConfigSources(Struct, frozen=True, kw_only=True):
     flags: Mapping[str, object] = {}
     profile: str | None = None
     strict: bool = False
+    lenient: bool = False
     ignore_user: bool = False
     system_file: str = SYSTEM_FILE
     requirements_files: tuple[str, ...] = REQUIREMENTS_FILES
@@ -79,7 +81,7 @@ def load(sources: ConfigSources) -> LoadedConfig:
     project = ProjectFiles(sources.cwd, root, sources.home, table_at(known, "projects"))
     layers = [*below, *project.layers(), *above]
     values, origins = merge(layers)
-    warnings = [*project.warnings, *check_keys(layers, sources.strict)]
+    warnings = [*project.warnings, *check_keys(layers, sources.strict, sources.lenient)]
     config = _convert(_current(values, origins, warnings), layers)
     requirements, unknown = read_requirements(sources)
     warnings += unknown

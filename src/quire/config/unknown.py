@@ -18,9 +18,9 @@ from quire.config.overrides import Path, Table, read_path, write_path
 from quire.config.schema import MAPS, TABLES, Config
 
 
-def check_keys(layers: list[Layer], strict: bool) -> list[str]:
+def check_keys(layers: list[Layer], strict: bool, lenient: bool = False) -> list[str]:
     """Warnings about keys without effect. An unknown key raises `ConfigError` when an option of
-    the command line names it, and everywhere with `strict`."""
+    the command line names it, unless `lenient`, and everywhere with `strict`."""
     unsupported: dict[str, str] = {}
     unknown: list[tuple[Layer, Path]] = []
     for layer in layers:
@@ -36,7 +36,7 @@ def check_keys(layers: list[Layer], strict: bool) -> list[str]:
                 unknown.append((layer, ("features", name)))
             elif switch is True and name not in SUPPORTED_FEATURES:
                 unsupported.setdefault(write_path(("features", name)), layer.origin.place)
-    fatal = [(layer, path) for layer, path in unknown if strict or layer.origin.kind == "flag"]
+    fatal = [one for one in unknown if strict or (one[0].origin.kind == "flag" and not lenient)]
     if fatal:
         more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
         raise ConfigError(_unknown(*fatal[0], "") + more)

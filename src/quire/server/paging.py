@@ -82,6 +82,15 @@ def page(
     )
 
 
+def last_cursor(thread_id: str, kind: str, count: int) -> str | None:
+    """What reads a list of `count` entries backwards, from the last one on; None when empty."""
+    if count == 0:
+        return None
+    return _cursor(
+        PageRequest(thread_id=thread_id, kind=kind, direction="desc").place(count - 1, include=True)
+    )
+
+
 def _numbers(length: int, start: Place | None, direction: SortDirection) -> range:
     """The numbers of the entries from `start` on, in the order of reading."""
     if direction == "asc":

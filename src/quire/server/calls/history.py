@@ -30,7 +30,7 @@ from quire.server.errors import INVALID_PARAMS, InvalidRequest
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
-from quire.server.paging import DEFAULT_PAGE, PageRequest, page
+from quire.server.paging import DEFAULT_PAGE, PageRequest, last_cursor, page
 from quire.server.routes import Caller, Routes, route
 from quire.server.thread_views import loaded_view, stored_view
 from quire.server.turn_views import entries_of, turn_view
@@ -125,7 +125,12 @@ class HistoryCalls:
         told = ThreadRevertedNotification(thread_id=params.thread_id)
         caller.after_reply(lambda: hub.tell(THREAD_REVERTED, told))
         turns = self._histories.turns(params.thread_id)
-        return ThreadRevertResponse(thread=loaded_view(hub, turns=turns))
+        items = sum(len(turn.items) for turn in turns)
+        return ThreadRevertResponse(
+            thread=loaded_view(hub, turns=turns),
+            turns_backwards_cursor=last_cursor(params.thread_id, "turns", len(turns)),
+            items_backwards_cursor=last_cursor(params.thread_id, "items:", items),
+        )
 
     async def search(self, params: ThreadSearchParams, caller: Caller) -> ThreadSearchResponse:
         """Threads in whose messages the term stands, upper and lower case alike."""

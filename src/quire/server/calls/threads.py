@@ -27,6 +27,7 @@ from quire.protocol.stored import StoredThread
 from quire.server.errors import InvalidRequest
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
+from quire.server.resumed import with_pages
 from quire.server.routes import Caller, Client, Routes, route
 from quire.server.settings_views import thread_settings
 from quire.server.stored_settings import as_before, changes_as_before, last_context
@@ -81,9 +82,11 @@ class ThreadCalls:
         given = thread_settings(params, caller.name)
         hub = self._hubs.get(params.thread_id) or self._load(params.thread_id, given)
         hub.join(caller.client)
-        turns = () if params.exclude_turns else self._turns(hub)
+        turns = self._turns(hub)
         caller.after_reply(lambda: hub.questions.joined(caller.client))
-        return _response(ThreadResumeResponse, hub, self._stored(hub), turns)
+        shown = () if params.exclude_turns else turns
+        response = _response(ThreadResumeResponse, hub, self._stored(hub), shown)
+        return with_pages(response, turns, params.initial_turns_page)
 
     async def fork(self, params: ThreadForkParams, caller: Caller) -> ThreadForkResponse:
         given = thread_settings(params, caller.name)
