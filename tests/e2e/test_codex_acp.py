@@ -75,7 +75,8 @@ async def adapter(world: World, editor: Editor) -> AsyncIterator[ClientSideConne
         str(ADAPTER),
         env=env,
         cwd=world.project,
-        transport_kwargs={"stderr": None},
+        # At the end of its input it ends the app-server at once, but lingers itself.
+        transport_kwargs={"stderr": None, "shutdown_timeout": 0.5},
     ) as (connection, _):
         said = await connection.initialize(
             PROTOCOL_VERSION, client_capabilities=ClientCapabilities()

@@ -13,6 +13,7 @@ import pytest
 from openai_codex import (
     ApprovalMode,
     AsyncCodex,
+    Codex,
     ImageInput,
     LocalImageInput,
     Sandbox,
@@ -20,6 +21,7 @@ from openai_codex import (
     TransportClosedError,
 )
 from openai_codex.generated.v2_all import ReasoningEffort
+from pydantic import BaseModel
 
 from quire.testing.responses_server import ResponsesServer
 from tests.e2e.clients import (
@@ -35,6 +37,10 @@ from tests.e2e.clients import (
     until,
 )
 from tests.e2e.py_sdk import codex, config, follow, item, kinds, pipes, start
+
+
+class Answered(BaseModel, extra="allow"):
+    """Any result, as it is."""
 
 
 @pytest.fixture
@@ -138,7 +144,7 @@ def test_options_of_threads_and_turns_reach_the_request(world: World) -> None:
             client,
             base_instructions="You are terse.",
             developer_instructions='Say "so".',
-            config={"model_reasoning_summary": "detailed"},
+            config={"model_reasoning_summary": "detailed", "features": {"of_tomorrow": True}},
         )
         thread.run(play({"text": "x"}))
         thread.run(play({"text": "y"}), effort=ReasoningEffort("low"), model="gpt-5.4")
@@ -169,6 +175,35 @@ def test_a_thread_is_resumed_in_a_new_process(world: World) -> None:
     first, second = read.turns
     assert kinds(first.items) == ["userMessage", "commandExecution", "agentMessage"]
     assert kinds(second.items) == ["userMessage", "agentMessage"]
+
+
+def test_a_resumed_thread_is_read_backwards(world: World) -> None:
+    """With members that this version of the SDK does not know yet."""
+
+    def call(client: Codex, method: str, **params: Any) -> dict[str, Any]:
+        params["threadId"] = thread.id
+        answered = client._client.request(method, params, response_model=Answered)
+        return answered.model_extra or {}
+
+    with codex(world) as client:
+        thread = start(client)
+        thread.run(play({"sh": "echo one"}, {"text": "Hello."}))
+        thread.run(play({"text": "Goodbye."}))
+    with codex(world) as client:
+        first = {"limit": 1, "itemsView": "full"}
+        resumed = call(client, "thread/resume", excludeTurns=True, initialTurnsPage=first)
+        back: dict[str, Any] = {"sortDirection": "desc", "limit": 2}
+        cursor = resumed["itemsBackwardsCursor"]
+        items = call(client, "thread/items/list", cursor=cursor, **back)["data"]
+        cursor = resumed["turnsBackwardsCursor"]
+        turns = call(client, "thread/turns/list", cursor=cursor, **back)["data"]
+        page = resumed["initialTurnsPage"]
+        rest = call(client, "thread/turns/list", cursor=page["nextCursor"], **back)["data"]
+    assert resumed["thread"]["turns"] == []
+    assert [one["item"]["type"] for one in items] == ["agentMessage", "userMessage"]
+    assert items[0]["item"]["text"] == "Goodbye."
+    assert [item["type"] for item in page["data"][0]["items"]] == ["userMessage", "agentMessage"]
+    assert [turn["id"] for turn in turns] == [page["data"][0]["id"], rest[0]["id"]]
 
 
 def test_a_fork_has_the_history_and_goes_its_own_way(world: World) -> None:
