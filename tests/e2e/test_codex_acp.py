@@ -92,8 +92,9 @@ async def opened(connection: ClientSideConnection, world: World, mode: str = "ag
     return session.session_id
 
 
-def text_of(updates: list[Any]) -> str:
-    return "".join(update.content.text for update in updates)
+def said(*steps: object) -> list[Any]:
+    """A prompt that tells the scripted model what to answer."""
+    return [text_block(play(*steps))]
 
 
 @in_loop
@@ -103,7 +104,7 @@ async def test_a_prompt_streams_and_ends(world: World) -> None:
     async with adapter(world, editor) as connection:
         session = await opened(connection, world)
         done = await connection.prompt(
-            session, [text_block(play(work, {"text": "All done, more or less.", "chunk": 5}))]
+            session, said(work, {"text": "All done, more or less.", "chunk": 5})
         )
     assert done.stop_reason == "end_turn"
     assert editor.text() == "All done, more or less."
@@ -122,7 +123,7 @@ async def test_a_patch_is_shown_as_diffs(world: World) -> None:
     editor = Person()
     async with adapter(world, editor) as connection:
         session = await opened(connection, world)
-        await connection.prompt(session, [text_block(play({"patch": PATCH}, {"text": "ok"}))])
+        await connection.prompt(session, said({"patch": PATCH}, {"text": "ok"}))
     (call,) = editor.kind("tool_call")
     assert call.kind == "edit"
     diffs = [part for part in call.content if isinstance(part, FileEditToolCallContent)]
@@ -152,7 +153,7 @@ async def test_a_command_is_asked_about(
     command = {"sh": f"echo yes > {path}", "args": ESCALATE}
     async with adapter(world, editor) as connection:
         session = await opened(connection, world, "workspace-write")
-        prompt = [text_block(play(command, {"text": "After it."}))]
+        prompt = said(command, {"text": "After it."})
         done = await connection.prompt(session, prompt)
     ((asked, options),) = editor.asked
     assert f"echo yes > {path}" in str(asked)
@@ -167,7 +168,7 @@ async def test_a_patch_of_a_read_only_session_is_asked_about(world: World) -> No
     editor.choice = "allow_once"
     async with adapter(world, editor) as connection:
         session = await opened(connection, world, "read-only")
-        await connection.prompt(session, [text_block(play({"patch": PATCH}, {"text": "ok"}))])
+        await connection.prompt(session, said({"patch": PATCH}, {"text": "ok"}))
     assert len(editor.asked) == 1 and world.file("added.md") == "line one\n"
 
 
@@ -177,13 +178,13 @@ async def test_a_cancel_ends_the_turn_and_its_command(world: World) -> None:
     editor = Person()
     async with adapter(world, editor) as connection:
         session = await opened(connection, world)
-        prompt = [text_block(play({"sh": f"sleep {length}"}, {"text": "too late"}))]
+        prompt = said({"sh": f"sleep {length}"}, {"text": "too late"})
         turn = asyncio.create_task(connection.prompt(session, prompt))
         await asyncio.to_thread(until, lambda: sleeping(length))
         await connection.cancel(session)
         assert (await turn).stop_reason == "cancelled"
         await asyncio.to_thread(until, lambda: not sleeping(length))
-        done = await connection.prompt(session, [text_block(play({"text": "alive"}))])
+        done = await connection.prompt(session, said({"text": "alive"}))
     assert done.stop_reason == "end_turn" and editor.text() == "alive"
 
 
@@ -191,7 +192,7 @@ async def test_a_cancel_ends_the_turn_and_its_command(world: World) -> None:
 async def test_a_session_is_listed_and_loaded_by_a_new_process(world: World) -> None:
     async with adapter(world, Person()) as connection:
         session = await opened(connection, world)
-        prompt = [text_block(play({"sh": "echo one"}, {"text": "Hello."}))]
+        prompt = said({"sh": "echo one"}, {"text": "Hello."})
         await connection.prompt(session, prompt)
     editor = Person()
     async with adapter(world, editor) as connection:
@@ -202,7 +203,7 @@ async def test_a_session_is_listed_and_loaded_by_a_new_process(world: World) -> 
         assert editor.text() == "Hello."
         assert "Please do the scripted work." in editor.text("user_message_chunk")
         assert [call.title for call in editor.kind("tool_call")] == ["echo one"]
-        await connection.prompt(session, [text_block(play({"count": "turns"}))])
+        await connection.prompt(session, said({"count": "turns"}))
         assert editor.text().endswith("turns=2")
 
 
@@ -211,10 +212,10 @@ async def test_a_session_is_forked(world: World) -> None:
     editor = Person()
     async with adapter(world, editor) as connection:
         session = await opened(connection, world)
-        await connection.prompt(session, [text_block(play({"text": "Hello."}))])
+        await connection.prompt(session, said({"text": "Hello."}))
         fork = await connection.fork_session(session, str(world.project), mcp_servers=[])
         assert fork.session_id != session
-        await connection.prompt(fork.session_id, [text_block(play({"count": "turns"}))])
+        await connection.prompt(fork.session_id, said({"count": "turns"}))
     assert editor.text().endswith("turns=2")
 
 
@@ -236,7 +237,7 @@ async def test_a_model_and_its_effort_are_chosen(world: World) -> None:
         session = await opened(connection, world)
         await connection.set_config_option("model", session, "gpt-5.6-sol")
         await connection.set_config_option("reasoning_effort", session, "high")
-        await connection.prompt(session, [text_block(play({"text": "x"}))])
+        await connection.prompt(session, said({"text": "x"}))
     asked = [world.asked(number) for number in range(len(world.server.requests))]
     chosen = [(one["model"], one["reasoning"]["effort"]) for one in asked]
     assert ("gpt-5.6-sol", "high") in chosen
@@ -247,9 +248,9 @@ async def test_a_failure_of_the_model_is_told(world: World) -> None:
     editor = Person()
     async with adapter(world, editor) as connection:
         session = await opened(connection, world)
-        failed = await connection.prompt(session, [text_block(play(REFUSAL))])
+        failed = await connection.prompt(session, said(REFUSAL))
         assert failed.stop_reason == "end_turn" and "bad thing" in editor.text()
-        done = await connection.prompt(session, [text_block(play({"text": "alive"}))])
+        done = await connection.prompt(session, said({"text": "alive"}))
     assert done.stop_reason == "end_turn"
 
 
