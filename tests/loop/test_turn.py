@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from quire.core.errors import ModelError, ToolError, UsageError
 from quire.protocol.events import Event, ItemStarted
+from quire.protocol.items import InputText
+from quire.protocol.ops import Steer, UserInput
 from quire.protocol.policy import SandboxPolicy
 from quire.protocol.records import ItemCompleted, TurnCompleted
 from quire.protocol.thread import AgentMessageItem, Usage
@@ -380,5 +382,19 @@ def test_a_running_turn_cannot_be_reverted() -> None:
         await world.start()
         with pytest.raises(UsageError, match="while a turn is running"):
             world.thread.revert("turn-1", list(world.rollout.records))
+
+    asyncio.run(body())
+
+
+def test_words_said_to_a_turn_that_fails_are_kept() -> None:
+    async def body() -> None:
+        wait = pause()
+        world = World(ScriptedModel([[wait, error(ModelError("gone"))]]), ScriptedTools())
+        await world.start()
+        await wait.reached.wait()
+        await world.thread.submit(Steer("turn-1", UserInput("also", (InputText("also"),))))
+        wait.release()
+        assert await world.thread.wait() == "failed"
+        assert msgspec.json.decode(world.thread.state.prompt[-1])["content"][0]["text"] == "also"
 
     asyncio.run(body())

@@ -201,6 +201,24 @@ def test_calls_that_come_all_at_once_do_not_pass_the_limit(cwd: str) -> None:
     asyncio.run(body())
 
 
+def test_a_second_interrupt_leaves_nothing_open(cwd: str) -> None:
+    async def body() -> None:
+        bench = Bench(cwd, {"sleep": Run(hold=True)})
+        running = bench.prepare(call("exec_command", {"cmd": "sleep 9"}, "c"))
+        turn = asyncio.create_task(running.run(bench.ctx))
+        await asyncio.sleep(0.01)
+        for _ in range(2):
+            turn.cancel()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.wait([turn])
+        (process,) = bench.sandbox.processes
+        assert process.closed
+        assert [item.id for item in bench.ctx.finished] == ["c"]
+
+    asyncio.run(body())
+
+
 def test_a_command_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
     async def body() -> None:
         sandbox = LinuxSandbox(str(tmp_path / "home"))

@@ -11,6 +11,7 @@ from quire.core.admit import Facts
 from quire.core.gate import Gate
 from quire.core.ports import Judgement
 from quire.core.thread import Ports, Thread
+from quire.protocol.events import FilesPatched, FileTexts
 from quire.protocol.items import InputImage
 from quire.protocol.local import (
     TextInput,
@@ -22,7 +23,7 @@ from quire.protocol.local import (
 )
 from quire.protocol.ops import ContextSources
 from quire.protocol.policy import SandboxPolicy
-from quire.protocol.records import SessionMeta
+from quire.protocol.records import SessionMeta, TurnStarted
 from quire.server.errors import InvalidRequest
 from quire.server.events import Translator
 from quire.server.hubs import Hubs
@@ -168,5 +169,82 @@ def test_what_a_call_set_off_is_told_after_its_answer() -> None:
         await hubs.aclose()
         assert client.told[-1][0] == "thread/closed"
         assert msgspec.json.encode(client.told[-1][1]).decode().count(hub.loaded.id) == 1
+
+    asyncio.run(body())
+
+
+def test_a_thread_is_closed_whole_though_whoever_asked_is_gone() -> None:
+    async def body() -> None:
+        opener = Opener([pause(), say("never")])
+        hubs = hubs_of(opener, 60)
+        hub = hubs.start(ThreadStartParams())
+        thread_id = hub.loaded.id
+        turn = TurnStartParams(thread_id=thread_id, input=(TextInput("go"),))
+        await hubs.threads.start_turn(turn)
+        asking = asyncio.create_task(hubs.unload(thread_id))
+        await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(InvalidRequest, match="is closing; retry thread/resume"):
+            hubs.resume(ThreadResumeParams(thread_id=thread_id))
+        await hubs.unload(thread_id)
+        assert opener.rollout.closed
+        assert hub.loaded.thread.state.turn_id is None
+
+    asyncio.run(body())
+
+
+def test_what_runs_beside_the_turns_ends_before_the_log_is_closed() -> None:
+    async def body() -> None:
+        opener = Opener()
+        hubs = hubs_of(opener, 60)
+        hub = hubs.start(ThreadStartParams())
+        closed: list[bool] = []
+
+        async def beside() -> None:
+            try:
+                await asyncio.Future()
+            finally:
+                closed.append(opener.rollout.closed)
+
+        hub.keep(asyncio.create_task(beside()))
+        await asyncio.sleep(0)
+        await hubs.unload(hub.loaded.id)
+        assert closed == [False]
+
+    asyncio.run(body())
+
+
+def test_what_happens_is_kept_back_until_the_last_answer() -> None:
+    async def body() -> None:
+        hubs = hubs_of(Opener([say("done")]), 60)
+        hub = hubs.start(ThreadStartParams())
+        client = ScriptedCaller()
+        hub.join(client)
+        hub.hold()
+        hub.hold()
+        turn = TurnStartParams(thread_id=hub.loaded.id, input=(TextInput("go"),))
+        await hubs.threads.start_turn(turn)
+        hub.release()
+        await hub.loaded.thread.wait()
+        assert client.told == []
+        hub.release()
+        assert client.told[-1][0] == "turn/completed"
+        await hubs.aclose()
+
+    asyncio.run(body())
+
+
+def test_the_same_diff_is_told_again_in_another_turn() -> None:
+    async def body() -> None:
+        hubs = hubs_of(Opener(), 60)
+        hub = hubs.start(ThreadStartParams())
+        client = ScriptedCaller()
+        hub.join(client)
+        for turn_id in ("one", "two"):
+            hub.put(TurnStarted(turn_id, 0, 1))
+            hub.put(FilesPatched(turn_id, (FileTexts("/p/a", b"old\n", b"new\n"),)))
+        told = [params["turnId"] for name, params in client.told if name == "turn/diff/updated"]
+        assert told == ["one", "two"]
+        await hubs.aclose()
 
     asyncio.run(body())

@@ -261,6 +261,8 @@ class Journal:
             for call in self.state.pending:
                 self._record_output(call, self._aborted_text(call, status))
             self._record_notes()
+            while self._steering and status != "interrupted":  # A client was told they are taken.
+                self._said(self._steering.pop(0))
             if status == "interrupted":
                 self._thread.record(turn_aborted_note(self._ids, self.turn_id))
             self._thread.record(end)

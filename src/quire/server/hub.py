@@ -54,7 +54,8 @@ class ThreadHub:
         self._translator = translator
         self._diff = TurnDiff(loaded.context.cwd)
         self._shown_diff = ""
-        self._held: list[tuple[Notification, Struct]] | None = None
+        self._holds = 0
+        self._held: Told = []
         self._status: ThreadStatus = IdleThreadStatus()
         self._failed = False
         self._ended: list[Callable[[], None]] = []
@@ -78,7 +79,7 @@ class ThreadHub:
     def put(self, event: Event) -> None:
         if isinstance(event, TurnStarted):
             self._failed = False
-            self._diff = TurnDiff(self.loaded.context.cwd)
+            self._diff, self._shown_diff = TurnDiff(self.loaded.context.cwd), ""
             self._status_may_have_changed()
         elif isinstance(event, FilesPatched):
             self._diff.add(event.files)
@@ -106,7 +107,7 @@ class ThreadHub:
             self.tell(TURN_DIFF_UPDATED, told)
 
     def end(self) -> None:
-        """The thread was closed: what was done for it beside its turns ends, too."""
+        """The thread was closed."""
         for task in tuple(self._tasks):
             task.cancel()
         for callback in self._ended:
@@ -121,7 +122,7 @@ class ThreadHub:
 
     def tell(self, kind: Notification, params: Struct) -> None:
         """Tell every client that watches."""
-        if self._held is not None:
+        if self._holds:
             self._held.append((kind, params))
         elif self.clients:
             frame = notification(kind, params)
@@ -133,19 +134,27 @@ class ThreadHub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def drop_tasks(self) -> None:
+        """End what is done for the thread beside its turns, before its log is closed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def warn(self, message: str) -> None:
         """Tell a person something about this thread."""
         self.tell(WARNING, WarningNotification(thread_id=self.loaded.id, message=message))
 
     def hold(self) -> None:
-        """Keep back what happens until `release`: the answer to a call comes before what the
-        call set off."""
-        if self._held is None:
-            self._held = []
+        """Keep back what happens until `release`, of every call that holds: the answer to a call
+        comes before what the call set off."""
+        self._holds += 1
 
     def release(self) -> None:
-        held, self._held = self._held, None
-        for kind, params in held or ():
+        self._holds -= 1
+        if self._holds:
+            return
+        held, self._held = self._held, []
+        for kind, params in held:
             self.tell(kind, params)
 
     # --- clients ---------------------------------------------------------------------------

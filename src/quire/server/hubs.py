@@ -38,6 +38,7 @@ class Hubs:
         self._translator = translator
         self._unload_seconds = unload_seconds
         self._hubs: dict[str, ThreadHub] = {}
+        self._closing: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
         self._turn_ended: list[Callable[[ThreadHub, TurnCompleted], None]] = []
 
@@ -49,6 +50,12 @@ class Hubs:
         return self._hub(self.threads.start(params).id)
 
     def resume(self, params: ThreadResumeParams) -> ThreadHub:
+        """Raises `InvalidRequest` while the thread is being unloaded (Codex 0.169's words)."""
+        if params.thread_id in self._closing:
+            raise InvalidRequest(
+                f"thread {params.thread_id} is closing; retry thread/resume after the thread is "
+                "closed"
+            )
         return self._hub(self.threads.resume(params).id)
 
     def fork(self, params: ThreadForkParams) -> ThreadHub:
@@ -69,10 +76,21 @@ class Hubs:
         return hub
 
     async def unload(self, thread_id: str) -> None:
-        """End its turn and its commands, and close its log."""
-        hub = self._hubs.pop(thread_id, None)
-        if hub is None:
-            return
+        """End its turn and its commands, and close its log. Cancelled, it goes on alone: a thread
+        that is half closed could neither be used nor resumed."""
+        closing = self._closing.get(thread_id)
+        if closing is None:
+            hub = self._hubs.get(thread_id)
+            if hub is None:
+                return
+            closing = self._closing[thread_id] = asyncio.create_task(self._close(hub))
+            closing.add_done_callback(lambda _: self._closing.pop(thread_id, None))
+        await asyncio.shield(closing)
+
+    async def _close(self, hub: ThreadHub) -> None:
+        await hub.drop_tasks()  # What they still write is before the end of the log.
+        thread_id = hub.loaded.id
+        del self._hubs[thread_id]
         await self.threads.close(thread_id)
         hub.tell(THREAD_CLOSED, ThreadClosedNotification(thread_id=thread_id))
 
@@ -80,7 +98,8 @@ class Hubs:
         """Unload all."""
         if self._watch is not None:
             self._watch.cancel()
-        await asyncio.gather(*(self.unload(thread_id) for thread_id in tuple(self._hubs)))
+        ids = {*self._hubs, *self._closing}
+        await asyncio.gather(*(self.unload(thread_id) for thread_id in ids))
 
     def _hub(self, thread_id: str) -> ThreadHub:
         hub = self._hubs.get(thread_id)

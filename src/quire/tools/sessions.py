@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 
 from quire.core.errors import ToolError
 from quire.core.ports import Process, Sandbox, SpawnSpec, ToolContext
@@ -154,9 +155,13 @@ class Sessions:
         session.process.close()
 
     async def stop(self, session: Session) -> None:
-        """End a command that nobody will ask for again."""
+        """End a command that nobody will ask for again, however often this is cancelled: people
+        interrupt more than once."""
         self._sessions.pop(session.id, None)
-        await session.close()
+        closing = asyncio.create_task(session.close())
+        while not closing.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([closing])
 
     async def aclose(self) -> None:
         """End all. Never raises."""
