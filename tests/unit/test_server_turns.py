@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from quire.protocol import records, thread
 from quire.protocol.rpc.values import SortDirection
 from quire.server.errors import InvalidRequest
-from quire.server.paging import Page, PageRequest, page
+from quire.server.paging import Page, PageRequest, named_place, newest_page, page
 from quire.server.turn_views import entries_of, turn_view, turns_of
 
 
@@ -133,3 +135,37 @@ def test_a_page_has_at_least_one_and_at_most_a_hundred_entries() -> None:
 def test_a_negative_limit_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="integer `-1`, expected u32"):
         page(range(3), asked("asc", None, -1))
+
+
+class Named(Struct, frozen=True):
+    id: str
+
+
+@given(st.integers(0, 12), st.integers(1, 5))
+def test_the_newest_page_leads_to_all_others(total: int, limit: int) -> None:
+    """Read from the end of a log, of which only the newest entries are known at first."""
+    entries = [Named(str(number)) for number in range(total)]
+    asked = PageRequest(thread_id="t", kind="turns", direction="desc", limit=limit)
+    found = newest_page(entries[-(limit + 1) :], asked)
+    first, back = found.data, found.backwards_cursor
+    seen = list(found.data)
+    entries.append(Named("later"))  # The list grows, and the cursors stay right.
+    while found.next_cursor is not None:
+        onward = replace(asked, cursor=found.next_cursor)
+        found = page(entries, named_place(entries, onward))
+        assert len(found.data) <= limit
+        seen += found.data
+    assert seen == entries[-2::-1]
+    if first:
+        assert back is not None
+        onward = replace(asked, cursor=back, direction="asc", limit=2)
+        again = page(entries, named_place(entries, onward))
+        assert again.data == (first[0], entries[-1])
+
+
+def test_a_cursor_that_names_nothing_is_refused() -> None:
+    asked = PageRequest(thread_id="t", kind="turns", direction="desc", limit=1)
+    found = newest_page([Named("a"), Named("b")], asked)
+    onward = replace(asked, cursor=found.next_cursor)
+    with pytest.raises(InvalidRequest, match="invalid cursor"):
+        named_place([Named("c")], onward)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from quire.core.errors import UsageError
 from quire.protocol.rpc.turn import Turn
+from quire.server.calls.blocking import Blocking
 from quire.server.errors import InvalidRequest
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
@@ -23,20 +26,34 @@ class Histories:
         self._hubs = hubs
         self._library = library
         self._actions = actions
+        self._blocking = Blocking(2)
 
     def turns(self, thread_id: str) -> tuple[Turn, ...]:
-        """All turns with all their items. Raises `InvalidRequest` for a thread that keeps no
-        log or is not there, and `RolloutError`."""
+        """All turns with all their items, as they are at this moment. Raises `InvalidRequest` for
+        a thread that keeps no log or is not there, and `RolloutError`."""
+        read = self._reader(thread_id, None)
+        return read()
+
+    async def fetch(self, thread_id: str, newest: int | None = None) -> tuple[Turn, ...]:
+        """`turns`, or the last so many, read beside the event loop."""
+        return await self._blocking.run(self._reader(thread_id, newest))
+
+    def _reader(self, thread_id: str, newest: int | None) -> Callable[[], tuple[Turn, ...]]:
         hub = self._hubs.get(thread_id)
         running = None
         if hub is not None:
-            running = hub.loaded.thread.state.turn_id
+            state = hub.loaded.thread.state
+            running = state.turn_id
             if hub.loaded.opened.info.path is None:
                 raise InvalidRequest("ephemeral threads do not support includeTurns")
-            if not hub.preview and running is None and not hub.resumed:
-                return ()  # Nothing happened yet: there is no file.
-        try:
-            records = self._library.records(thread_id)
-        except UsageError:
-            raise not_loaded(thread_id) from None
-        return turns_of(records, running=running, actions=self._actions)
+            if running is None and not hub.resumed and not len(state.prompt):
+                return tuple  # Nothing happened yet: there is no file.
+
+        def read() -> tuple[Turn, ...]:
+            try:
+                records = self._library.turn_records(thread_id, newest)
+            except UsageError:
+                raise not_loaded(thread_id) from None
+            return turns_of(records, running=running, actions=self._actions)
+
+        return read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from quire.protocol.records import GitInfo, Record
@@ -21,6 +21,11 @@ class ThreadLibrary(Protocol):
 
     def records(self, thread_id: str) -> Iterable[Record]:
         """Its log, without loading it for writing."""
+        ...
+
+    def turn_records(self, thread_id: str, newest: int | None = None) -> Sequence[Record]:
+        """What people see of its log: turns and their items; with `newest` those of the last so
+        many turns, without reading the rest."""
         ...
 
     def search(self, text: str, query: ListQuery) -> HitPage:

@@ -6,10 +6,11 @@ A cursor names a place in the list by its number, so it stays right while the li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from quire.protocol.rpc.values import SortDirection
 from quire.server.errors import InvalidRequest
@@ -22,12 +23,13 @@ _Entry = TypeVar("_Entry")
 
 class Place(Struct, frozen=True, kw_only=True, rename="camel"):
     """Where a page begins: at entry `ordinal` of the list `kind` of a thread, or right after it
-    in the direction of reading."""
+    in the direction of reading. Where the entry's number was not known it is named."""
 
     requested_thread_id: str
     kind: str
     ordinal: int
     include_anchor: bool
+    entry_id: str | None = None
 
 
 class Page(Struct, Generic[_Entry], frozen=True):
@@ -37,6 +39,14 @@ class Page(Struct, Generic[_Entry], frozen=True):
     data: tuple[_Entry, ...]
     next_cursor: str | None = None
     backwards_cursor: str | None = None
+
+
+class HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Named = TypeVar("_Named", bound=HasId)
 
 
 class PageRequest(Struct, frozen=True, kw_only=True):
@@ -58,18 +68,51 @@ class PageRequest(Struct, frozen=True, kw_only=True):
         )
 
 
+def newest_page(entries: Sequence[_Named], asked: PageRequest) -> Page[_Named]:
+    """The first page of a list from its newest entry on, of which `entries` are the newest ones
+    (oldest first): more than fit, or else all there are. Raises `InvalidRequest` for a negative
+    limit."""
+    limit = page_limit(asked)
+    if len(entries) <= limit:
+        return page(entries, asked)
+    shown = tuple(reversed(entries[-limit:]))
+    return Page(
+        shown,
+        _cursor(replace(asked.place(-1, include=False), entry_id=shown[-1].id)),
+        _cursor(replace(asked.place(-1, include=True), entry_id=shown[0].id)),
+    )
+
+
+def named_place(entries: Sequence[HasId], asked: PageRequest) -> PageRequest:
+    """The request with the number of the entry that its cursor names. Raises `InvalidRequest` for
+    a cursor that is not of this list."""
+    place = _place(asked)
+    if place is None or place.entry_id is None:
+        return asked
+    for number, entry in enumerate(entries):
+        if entry.id == place.entry_id:
+            known = replace(place, ordinal=number, entry_id=None)
+            return replace(asked, cursor=_cursor(known))
+    raise InvalidRequest(f"invalid cursor: {asked.cursor}")
+
+
+def page_limit(asked: PageRequest) -> int:
+    """How many entries a page has at most. Raises `InvalidRequest` for a negative limit."""
+    if asked.limit is not None and asked.limit < 0:
+        raise InvalidRequest(
+            f"Invalid request: invalid value: integer `{asked.limit}`, expected u32"
+        )
+    return min(max(asked.limit if asked.limit is not None else DEFAULT_PAGE, 1), MAX_PAGE)
+
+
 def page(
     entries: Sequence[_Entry], asked: PageRequest, *, after: int | None = None
 ) -> Page[_Entry]:
     """One page of `entries` (oldest first). `after` begins right after that entry, in the
     direction of reading, instead of at a cursor. Raises `InvalidRequest` for a cursor that is not
     of this list and for a negative limit."""
-    if asked.limit is not None and asked.limit < 0:
-        raise InvalidRequest(
-            f"Invalid request: invalid value: integer `{asked.limit}`, expected u32"
-        )
+    limit = page_limit(asked)
     start = asked.place(after, include=False) if after is not None else _place(asked)
-    limit = min(max(asked.limit if asked.limit is not None else DEFAULT_PAGE, 1), MAX_PAGE)
     numbers = _numbers(len(entries), start, asked.direction)
     shown = numbers[:limit]
     if not shown:

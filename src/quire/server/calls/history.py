@@ -26,11 +26,20 @@ from quire.protocol.rpc.thread_history import (
     ThreadTurnsListResponse,
 )
 from quire.protocol.stored import INTERACTIVE_SOURCES, ListQuery
+from quire.server.calls.blocking import Blocking
 from quire.server.errors import INVALID_PARAMS, InvalidRequest
 from quire.server.history import Histories
 from quire.server.hubs import Hubs
 from quire.server.library import ThreadLibrary
-from quire.server.paging import DEFAULT_PAGE, PageRequest, last_cursor, page
+from quire.server.paging import (
+    DEFAULT_PAGE,
+    PageRequest,
+    last_cursor,
+    named_place,
+    newest_page,
+    page,
+    page_limit,
+)
 from quire.server.routes import Caller, Routes, route
 from quire.server.thread_views import loaded_view, stored_view
 from quire.server.turn_views import entries_of, turn_view
@@ -43,6 +52,7 @@ class HistoryCalls:
         self._hubs = hubs
         self._library = library
         self._histories = histories
+        self._blocking = Blocking(1)
 
     def routes(self) -> Routes:
         return {
@@ -57,7 +67,6 @@ class HistoryCalls:
         self, params: ThreadTurnsListParams, caller: Caller
     ) -> ThreadTurnsListResponse:
         """Newest first unless asked otherwise."""
-        turns = self._histories.turns(params.thread_id)
         asked = PageRequest(
             thread_id=params.thread_id,
             kind="turns",
@@ -65,7 +74,12 @@ class HistoryCalls:
             cursor=params.cursor,
             limit=params.limit,
         )
-        found = page(turns, asked)
+        if asked.direction == "desc" and asked.cursor is None:
+            newest = await self._histories.fetch(params.thread_id, page_limit(asked) + 1)
+            found = newest_page(newest, asked)
+        else:
+            turns = await self._histories.fetch(params.thread_id)
+            found = page(turns, named_place(turns, asked))
         view = params.items_view or "summary"
         return ThreadTurnsListResponse(
             data=tuple(turn_view(turn, view) for turn in found.data),
@@ -77,7 +91,7 @@ class HistoryCalls:
         self, params: ThreadItemsListParams, caller: Caller
     ) -> ThreadItemsListResponse:
         """Oldest first unless asked otherwise. An item as a cursor begins right after it."""
-        entries = entries_of(self._histories.turns(params.thread_id))
+        entries = entries_of(await self._histories.fetch(params.thread_id))
         if params.turn_id is not None:
             entries = tuple(entry for entry in entries if entry.turn_id == params.turn_id)
         after, cursor = None, params.cursor
@@ -142,7 +156,7 @@ class HistoryCalls:
             cursor=params.cursor,
             limit=DEFAULT_PAGE if params.limit is None else params.limit,
         )
-        found = self._library.search(params.search_term, query)
+        found = await self._blocking.run(lambda: self._library.search(params.search_term, query))
         return ThreadSearchResponse(
             data=tuple(
                 ThreadSearchResult(thread=stored_view(hit.thread), snippet=hit.snippet)

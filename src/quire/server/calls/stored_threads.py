@@ -37,6 +37,7 @@ from quire.protocol.rpc.thread import (
     ThreadUnarchiveResponse,
 )
 from quire.protocol.stored import INTERACTIVE_SOURCES, ListQuery, StoredThread
+from quire.server.calls.blocking import Blocking
 from quire.server.errors import InvalidRequest
 from quire.server.history import Histories, not_loaded
 from quire.server.hubs import Hubs
@@ -59,6 +60,7 @@ class StoredThreadCalls:
         self._library = library
         self._histories = histories
         self._tell = tell
+        self._blocking = Blocking(2)
 
     def routes(self) -> Routes:
         return {
@@ -73,20 +75,19 @@ class StoredThreadCalls:
 
     async def list_threads(self, params: ThreadListParams, caller: Caller) -> ThreadListResponse:
         cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd or ()
-        page = self._library.list(
-            ListQuery(
-                archived=params.archived or False,
-                cwds=cwds,
-                model_providers=params.model_providers or (),
-                source_kinds=params.source_kinds or INTERACTIVE_SOURCES,
-                search_term=params.search_term,
-                excluded_ids=params.excluded_thread_ids or (),
-                sort_key=_sort_key(params),
-                descending=params.sort_direction != "asc",
-                cursor=params.cursor,
-                limit=DEFAULT_PAGE if params.limit is None else params.limit,
-            )
+        query = ListQuery(
+            archived=params.archived or False,
+            cwds=cwds,
+            model_providers=params.model_providers or (),
+            source_kinds=params.source_kinds or INTERACTIVE_SOURCES,
+            search_term=params.search_term,
+            excluded_ids=params.excluded_thread_ids or (),
+            sort_key=_sort_key(params),
+            descending=params.sort_direction != "asc",
+            cursor=params.cursor,
+            limit=DEFAULT_PAGE if params.limit is None else params.limit,
         )
+        page = await self._blocking.run(lambda: self._library.list(query))
         return ThreadListResponse(
             data=tuple(self._view(stored) for stored in page.threads),
             next_cursor=page.next_cursor,
@@ -100,9 +101,9 @@ class StoredThreadCalls:
                 stored = self._stored(params.thread_id)
             except UsageError:
                 raise not_loaded(params.thread_id) from None
-            turns = self._histories.turns(params.thread_id) if params.include_turns else ()
+            turns = await self._histories.fetch(params.thread_id) if params.include_turns else ()
             return ThreadReadResponse(thread=stored_view(stored, turns=turns))
-        turns = self._histories.turns(params.thread_id) if params.include_turns else ()
+        turns = await self._histories.fetch(params.thread_id) if params.include_turns else ()
         known = self._known(params.thread_id)
         return ThreadReadResponse(thread=loaded_view(hub, known, turns))
 
