@@ -170,3 +170,12 @@ def test_demands_that_are_not_clear_stop_everything(tmp_path: Path, text: str, f
         loaded(tmp_path, text + "\n")
     assert fault in str(caught.value)
     assert str(tmp_path / "requirements.toml") in str(caught.value)
+
+
+def test_a_mode_that_is_asked_for_is_refused_with_the_reason(tmp_path: Path) -> None:
+    found = loaded(tmp_path, 'allowed_sandbox_modes = ["read-only"]').requirements
+    assert found is not None and found.refused_sandbox("read-only") is None
+    assert found.refused_sandbox("workspace-write") == (
+        "invalid value for `sandbox_mode`: `workspace-write` is not in the allowed set [read-only] "
+        f"(set by {tmp_path / 'requirements.toml'})"
+    )

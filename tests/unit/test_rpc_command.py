@@ -27,10 +27,15 @@ DIGITS = str.maketrans("abcdef", "123456")
 
 
 class Profiles:
-    """Nothing is configured; one profile exists."""
+    """Nothing is configured; one profile exists. `refusal` is the administrator's."""
+
+    refusal: str | None = None
 
     def configured(self) -> SandboxPolicy:
         return SandboxPolicy()
+
+    def refused(self, policy: SandboxPolicy) -> str | None:
+        return self.refusal if policy.mode == "danger-full-access" else None
 
     def profile(self, name: str) -> SandboxPolicy:
         if name != ":workspace":
@@ -46,7 +51,8 @@ class Bench:
         self.folder = folder
         self.caller = ScriptedCaller()
         self.processes = ProcessCalls(sandbox, lambda: dict(ENVIRONMENT))
-        commands = CommandCalls(sandbox, lambda: dict(ENVIRONMENT), Profiles(), str(folder))
+        self.profiles = Profiles()
+        commands = CommandCalls(sandbox, lambda: dict(ENVIRONMENT), self.profiles, str(folder))
         self.routes = {**commands.routes(), **self.processes.routes()}
 
     async def call(self, method: str, **params: Any) -> Any:
@@ -345,3 +351,17 @@ def test_kept_output_is_bounded_whatever_is_asked(tmp_path: Path) -> None:
         assert len(answer["stdout"]) == 64 << 20
 
     fake(tmp_path, FakeSandbox(default=Run(pieces)), test)
+
+
+def test_a_command_gets_no_more_than_the_administrator_allows(tmp_path: Path) -> None:
+    sandbox = FakeSandbox(default="done")
+
+    async def test(bench: Bench) -> None:
+        bench.profiles.refusal = "not here"
+        for kind in ("dangerFullAccess", "externalSandbox"):
+            answer = await bench.exec("id", sandboxPolicy={"type": kind})
+            assert answer["error"]["message"] == "invalid sandbox policy: not here"
+        assert (await bench.exec("id", sandboxPolicy={"type": "readOnly"}))["exitCode"] == 0
+
+    fake(tmp_path, sandbox, test)
+    assert [spec.policy.mode for spec in sandbox.spawned] == ["read-only"]

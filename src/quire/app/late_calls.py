@@ -95,6 +95,10 @@ class Permissions:
     def configured(self) -> SandboxPolicy:
         return sandbox_policy(self._store.load())
 
+    def refused(self, policy: SandboxPolicy) -> str | None:
+        required = self._store.load().requirements
+        return None if required is None else required.refused_sandbox(policy.mode)
+
     def profile(self, name: str) -> SandboxPolicy:
         sources = self._store.sources
         flags = {**sources.flags, "default_permissions": name}

@@ -111,6 +111,14 @@ class Requirements(Struct, frozen=True, kw_only=True):
             return wanted, None
         return "read-only", self._fallback("sandbox_mode", wanted, "read-only", allowed)
 
+    def refused_sandbox(self, mode: SandboxMode) -> str | None:
+        """What is wrong with a mode that is asked for and not to be replaced; None when it is
+        allowed."""
+        allowed = self.allowed_sandbox_modes
+        if allowed is None or mode in allowed:
+            return None
+        return self._refusal("sandbox_mode", mode, allowed)
+
     def limited(self, turn: TurnContext) -> TurnContext:
         """The settings of a turn as far as they are allowed, for what a client changed."""
         mode, _ = self.sandbox(turn.sandbox.mode)
@@ -148,11 +156,16 @@ class Requirements(Struct, frozen=True, kw_only=True):
         return tuple("user" if name == "user" else "auto_review" for name in names)
 
     def _fallback(self, key: str, wanted: object, given: object, allowed: Sequence[object]) -> str:
-        shown = ", ".join(map(_toml, allowed))
         return (
             f"Configured value for `{key}` is disallowed by requirements; falling back to "
-            f"required value {_toml(given)}. Details: invalid value for `{key}`: "
-            f"`{_toml(wanted)}` is not in the allowed set [{shown}] (set by {self.place})"
+            f"required value {_toml(given)}. Details: {self._refusal(key, wanted, allowed)}"
+        )
+
+    def _refusal(self, key: str, wanted: object, allowed: Sequence[object]) -> str:
+        shown = ", ".join(map(_toml, allowed))
+        return (
+            f"invalid value for `{key}`: `{_toml(wanted)}` is not in the allowed set [{shown}] "
+            f"(set by {self.place})"
         )
 
 

@@ -52,6 +52,11 @@ class Permissions(Protocol):
         """As the person's configuration says. Raises `UsageError` when it cannot be read."""
         ...
 
+    def refused(self, policy: SandboxPolicy) -> str | None:
+        """Why the administrator does not allow it; None when he does. Raises `UsageError` when
+        what he demands cannot be read."""
+        ...
+
     def profile(self, name: str) -> SandboxPolicy:
         """Of a permission profile. Raises `UsageError` when there is none of this name."""
         ...
@@ -166,11 +171,14 @@ class CommandCalls:
 
     def _policy(self, params: CommandExecParams) -> tuple[SandboxPolicy, tuple[str, ...]]:
         """What the command may do, and the folders that `workspace-write` is about."""
-        if params.sandbox_policy is not None:
-            policy = core_policy(params.sandbox_policy)
-            written = isinstance(params.sandbox_policy, values.WorkspaceWriteSandboxPolicy)
-            return policy, (self._cwd,) if written else ()
         try:
+            if params.sandbox_policy is not None:
+                policy = core_policy(params.sandbox_policy)
+                refused = self._permissions.refused(policy)
+                if refused is not None:
+                    raise InvalidRequest(f"invalid sandbox policy: {refused}")
+                written = isinstance(params.sandbox_policy, values.WorkspaceWriteSandboxPolicy)
+                return policy, (self._cwd,) if written else ()
             if params.permission_profile is None:
                 return self._permissions.configured(), (self._cwd,)
             return self._permissions.profile(params.permission_profile), (self._cwd,)
