@@ -280,7 +280,7 @@ async def test_a_turn_waits_for_its_answer_and_not_for_ever(
         ("quire", {"prompt": "x", "sandbox": "none"}, "$.sandbox"),
         ("quire", {"prompt": "x", "approval-policy": "maybe"}, "neither on-request nor never"),
         ("quire", {"prompt": "x", "config": {"sandbox_mode": 5}}, "sandbox_mode"),
-        ("quire-reply", {"prompt": "x", "threadId": "unknown"}, "unknown"),
+        ("quire-reply", {"prompt": "x", "threadId": "unknown"}, "invalid session id"),
         ("nothing", {}, "there is no tool"),
     ],
 )
