@@ -35,14 +35,14 @@ class UserFile:
 def locked_user_file(home: str) -> Generator[UserFile]:
     """`HOME/config.toml`, with other writers locked out (an advisory lock on the folder, which
     waits). Makes the folder. An `OSError` inside becomes a `ConfigError`."""
-    import fcntl
+    from quire.config.locking import lock_for_a_change
 
     path = os.path.join(home, "config.toml")
     try:
         os.makedirs(home, mode=0o700, exist_ok=True)
         lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock_for_a_change(lock)
             yield UserFile(path)
         finally:
             os.close(lock)

@@ -8,7 +8,6 @@ One JSON object a line, the last line about a thread wins. `session_index.jsonl`
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from quire.core.errors import RolloutError
+from quire.rollout.locks import lock_for_a_change
 from quire.rollout.paths import make_folders
 
 NAMES = "session_index.jsonl"
@@ -124,7 +124,7 @@ class Notes(Generic[N]):
         while True:
             fd = os.open(self._path, flags, 0o600)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                lock_for_a_change(fd)
                 if os.path.samestat(os.fstat(fd), os.stat(self._path)):
                     return fd
             except FileNotFoundError:

@@ -6,7 +6,6 @@ whole, so that it is whole after a crash; a lock on the folder keeps several pro
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.stored import QueuedMessage
 from quire.rollout.ids import UuidSource
+from quire.rollout.locks import lock_for_a_change
 from quire.rollout.paths import QUEUE, is_thread_id, make_folders
 
 MAX_MESSAGES = 1000
@@ -128,7 +128,7 @@ class MessageQueue:
             make_folders(self._folder)
             lock = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                lock_for_a_change(lock)
                 waiting = self._read(path)
                 before = list(waiting)
                 yield waiting

@@ -46,11 +46,11 @@ def remember(home: str, prefixes: Sequence[Words]) -> str:
 
 
 def _append(folder: str, path: str, lines: list[str]) -> None:
-    import fcntl
+    from quire.config.locking import lock_for_a_change
 
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock_for_a_change(lock)
         data = read_regular(path, MAX_FILE_BYTES) or b""
         try:
             text = data.decode()
