@@ -25,6 +25,7 @@ from quire.server.calls.fs import FsCalls
 from quire.server.calls.git import GitCalls
 from quire.server.calls.history import HistoryCalls
 from quire.server.calls.models import ModelCalls
+from quire.server.calls.occurrences import OccurrenceCalls
 from quire.server.calls.permissions import PermissionCalls
 from quire.server.calls.process import ProcessCalls
 from quire.server.calls.queue import QueueCalls
@@ -65,6 +66,7 @@ def compose_late(app: App, hubs: Hubs, everyone: Everyone, stored: History) -> R
     calls = (
         StoredThreadCalls(hubs, library, histories, everyone.tell),
         HistoryCalls(hubs, library, histories),
+        OccurrenceCalls(library),
         QueueCalls(hubs, library, stored.queues),
         TerminalCalls(hubs, UuidSource().new),
         AutoReviewCalls(hubs, everyone.overrule),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from quire.protocol.records import GitInfo, Record
-from quire.protocol.stored import HitPage, ListQuery, Page, StoredThread
+from quire.protocol.stored import HitPage, ListQuery, Occurrence, Page, StoredThread
 
 
 class ThreadLibrary(Protocol):
@@ -30,6 +30,10 @@ class ThreadLibrary(Protocol):
 
     def search(self, text: str, query: ListQuery) -> HitPage:
         """Threads in whose messages `text` is."""
+        ...
+
+    def occurrences(self, thread_id: str, text: str) -> Iterator[Occurrence]:
+        """Every place of `text` in the messages of one thread, oldest first."""
         ...
 
     def rename(self, thread_id: str, name: str) -> str:

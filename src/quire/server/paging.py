@@ -83,6 +83,19 @@ def newest_page(entries: Sequence[_Named], asked: PageRequest) -> Page[_Named]:
     )
 
 
+def entry_cursor(thread_id: str, kind: str, entry_id: str) -> str:
+    """A cursor that begins at the entry of this id, that one included."""
+    return _cursor(
+        Place(
+            requested_thread_id=thread_id,
+            kind=kind,
+            ordinal=-1,
+            include_anchor=True,
+            entry_id=entry_id,
+        )
+    )
+
+
 def named_place(entries: Sequence[HasId], asked: PageRequest) -> PageRequest:
     """The request with the number of the entry that its cursor names. Raises `InvalidRequest` for
     a cursor that is not of this list."""

@@ -110,6 +110,37 @@ class ThreadSearchResponse(Struct, frozen=True, kw_only=True, rename="camel"):
     backwards_cursor: str | None = None
 
 
+class ThreadSearchTextRange(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Offsets in UTF-16 code units; `end` is behind the last one."""
+
+    start: int
+    end: int
+
+
+class ThreadSearchOccurrence(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`turn_cursor` makes `thread/turns/list` begin at the turn."""
+
+    turn_id: str
+    item_id: str
+    snippet: str
+    snippet_match_range: ThreadSearchTextRange
+    turn_cursor: str
+
+
+class ThreadSearchOccurrencesParams(Struct, frozen=True, kw_only=True, rename="camel"):
+    thread_id: str
+    search_term: str
+    cursor: str | None = None
+    limit: int | None = None
+
+
+class ThreadSearchOccurrencesResponse(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Oldest first."""
+
+    data: tuple[ThreadSearchOccurrence, ...]
+    next_cursor: str | None = None
+
+
 class ThreadRevertedNotification(Struct, frozen=True, kw_only=True, rename="camel"):
     thread_id: str
 
@@ -122,5 +153,11 @@ METHODS = (
     Method("thread/inject_items", ThreadInjectItemsParams, ThreadInjectItemsResponse),
     Method("thread/revert", ThreadRevertParams, ThreadRevertResponse),
     Method("thread/search", ThreadSearchParams, ThreadSearchResponse, experimental=True),
+    Method(
+        "thread/searchOccurrences",
+        ThreadSearchOccurrencesParams,
+        ThreadSearchOccurrencesResponse,
+        experimental=True,
+    ),
 )
 NOTIFICATIONS = (THREAD_REVERTED,)
