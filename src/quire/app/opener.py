@@ -123,10 +123,14 @@ class Opener:
     def _stored(self, thread_id: str, settings: ThreadSettings | None) -> Opened:
         profile = self._under(settings)
         rollout, stored = self._store.resume(thread_id)
-        wired = self._wire(profile, thread_id, rollout)
-        wired.thread.replay(stored.records)
-        wired.thread.recover()
-        return self._opened(profile, wired, stored.meta, stored.warnings, rollout.path)
+        try:
+            wired = self._wire(profile, thread_id, rollout)
+            wired.thread.replay(stored.records)
+            wired.thread.recover()
+            return self._opened(profile, wired, stored.meta, stored.warnings, rollout.path)
+        except BaseException:
+            rollout.close()  # What is wrong can be mended: nobody else holds its log then.
+            raise
 
     def _reviewer(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
         """A thread for a review of what a thread under `profile` works on. Raises `UsageError`."""
