@@ -181,13 +181,15 @@ def _anchor(entries: Sequence[ThreadItemEntry], item_id: str, turn_id: str | Non
 
 def _refuse_illegal(items: list[HistoryItem]) -> None:
     """Raises `InvalidRequest` for items after which no model would go on."""
-    open_calls: set[str | None] = set()
+    open_calls: dict[str, bool] = {}
     for item in items:
-        if item.head.type in CALL_KINDS:
-            open_calls.add(item.head.call_id)
-        elif item.head.type in OUTPUT_KINDS:
-            if item.head.call_id not in open_calls:
-                raise InvalidRequest(f"the output {item.head.call_id} answers no call")
-            open_calls.discard(item.head.call_id)
+        kind, call_id = item.head.type, item.head.call_id
+        custom = kind.startswith("custom_")
+        if kind in CALL_KINDS:
+            if not call_id:
+                raise InvalidRequest(f"a {kind} without a call_id has no output")
+            open_calls[call_id] = custom
+        elif kind in OUTPUT_KINDS and open_calls.pop(call_id or "", None) is not custom:
+            raise InvalidRequest(f"the output {call_id} answers no call")
     if open_calls:
         raise InvalidRequest(f"the call {next(iter(open_calls))} has no output")
