@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import msgspec
 import pytest
@@ -246,5 +248,23 @@ def test_the_same_diff_is_told_again_in_another_turn() -> None:
         told = [params["turnId"] for name, params in client.told if name == "turn/diff/updated"]
         assert told == ["one", "two"]
         await hubs.aclose()
+
+    asyncio.run(body())
+
+
+def test_a_client_that_stays_keeps_no_thread_that_it_left() -> None:
+    async def body() -> None:
+        hubs = hubs_of(Opener(), 60)
+        client = ScriptedCaller()
+        hub = hubs.start(ThreadStartParams())
+        thread_id, left = hub.loaded.id, weakref.ref(hub)
+        hub.join(client)
+        hub.leave(client)
+        del hub
+        await hubs.unload(thread_id)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert left() is None
+        client.close()
 
     asyncio.run(body())

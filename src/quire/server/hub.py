@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
@@ -164,7 +165,9 @@ class ThreadHub:
         if client in self.clients or client.gone:
             return
         self.clients.append(client)
-        client.on_close(lambda: self._gone(client))
+        # A client lives longer than the threads that it looked at.
+        still_there = weakref.ref(self)
+        client.on_close(lambda: _left_by(still_there(), client))
 
     def leave(self, client: Client) -> bool:
         """Stop watching. False when it did not watch."""
@@ -174,9 +177,6 @@ class ThreadHub:
         self.questions.left(client)
         self.idle_since = time.monotonic()
         return True
-
-    def _gone(self, client: Client) -> None:
-        self.leave(client)
 
     async def ask(self, kind: ServerRequest, params: Struct, flag: ThreadActiveFlag) -> Raw | None:
         """Put a question to all who watch; the first answer."""
@@ -188,3 +188,8 @@ class ThreadHub:
             self._status = status
             params = ThreadStatusChangedNotification(thread_id=self.loaded.id, status=status)
             self.tell(THREAD_STATUS_CHANGED, params)
+
+
+def _left_by(hub: ThreadHub | None, client: Client) -> None:
+    if hub is not None:
+        hub.leave(client)
