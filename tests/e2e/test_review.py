@@ -337,3 +337,13 @@ def test_outside_a_repository_findings_are_not_checked(place: Place, tmp_path: P
     assert result.code == 0, result.err
     assert "the findings were not held against the diff: git rev-parse failed" in result.err
     assert "Wrong sum" in result.out
+
+
+def test_an_allow_rule_does_not_take_the_reviewer_out_of_the_sandbox(place: Place) -> None:
+    rules = place.home / "rules"
+    rules.mkdir(parents=True)
+    (rules / "default.rules").write_text('prefix_rule(pattern=["touch"], decision="allow")\n')
+    script: list[object] = [[{"sh": "touch made"}], answer(finding(place))]
+    result = review(place, script, "review", "--uncommitted")
+    assert result.code == 0, result.err
+    assert not (place.repo / "made").exists()

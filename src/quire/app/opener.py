@@ -134,7 +134,7 @@ class Opener:
 
     def _reviewer(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
         """A thread for a review of what a thread under `profile` works on. Raises `UsageError`."""
-        from quire.app.reviews import confined, reviewer_settings
+        from quire.app.reviews import NothingAllowed, confined, reviewer_settings
         from quire.rollout.store import MemoryRollout
 
         flags = self._app.setup.loaded.sources.flags
@@ -142,7 +142,8 @@ class Opener:
         changed = profile.under(settings)
         thread_id = self._ids.new()
         meta = self._meta(changed, thread_id, settings)
-        wired = self._wire(changed, thread_id, MemoryRollout())
+        rules = NothingAllowed(changed.rules())
+        wired = self._wire(changed, thread_id, MemoryRollout(), rules)
         wired.thread.record(meta)
         opened = self._opened(changed, wired, meta)
         return replace(opened, context=confined(opened.context, context.sandbox, settings))
