@@ -25,7 +25,5 @@ def open_server(
         raise UsageError(f"cwd: {cwd} is not a folder")
     loaded = load(ConfigSources(home=home, cwd=cwd, flags=config))
     env = dict(env)
-    setup = Setup(
-        home=home, cwd=cwd, env=env, loaded=loaded, source="vscode", interactive=True
-    )
+    setup = Setup(home=home, cwd=cwd, env=env, loaded=loaded, source="vscode", interactive=True)
     return AppServer(App(setup, choose_model(loaded.config, env, home)))
