@@ -14,6 +14,17 @@ def text(words: str) -> list[Json]:
     return [{"type": "text", "text": words}]
 
 
+PASSING = frozenset(
+    {
+        "account/rateLimits/updated",
+        "item/commandExecution/outputDelta",
+        "thread/readState/changed",
+        "thread/tokenUsage/updated",
+    }
+)
+"""What has no fixed place among the rest: sums, deltas, and what only the peer tells."""
+
+
 class Turn:
     """What was told of one turn: `said` are its notifications and requests in order, `turn` is
     the turn of `turn/completed`."""
@@ -25,6 +36,11 @@ class Turn:
     @property
     def words(self) -> list[str]:
         return [message["method"] for message in self.said]
+
+    @property
+    def story(self) -> list[str]:
+        """What was told, in short: `active`, `turn/started`, `started userMessage`, …"""
+        return [_short(message) for message in self.said if message["method"] not in PASSING]
 
     @property
     def status(self) -> str:
@@ -40,6 +56,18 @@ class Turn:
 
     def requests(self, method: str) -> list[Json]:
         return [m["params"] for m in self.said if m["method"] == method and "id" in m]
+
+
+def _short(message: Message) -> str:
+    method, params = message["method"], message["params"]
+    match method:
+        case "item/started" | "item/completed":
+            return f"{method.removeprefix('item/')} {params['item']['type']}"
+        case "thread/status/changed":
+            status = params["status"]
+            return " ".join([status["type"], *status.get("activeFlags", [])])
+        case _:
+            return method
 
 
 class Talk:

@@ -1,4 +1,4 @@
-"""P001-P019: the handshake, and messages that are wrong."""
+"""P001-P018: the handshake, and messages that are wrong."""
 
 from __future__ import annotations
 

@@ -123,20 +123,23 @@ class CommandCalls:
     async def write(self, params: CommandExecWriteParams, caller: Caller) -> Empty:
         close = params.close_stdin
         data = input_bytes(params.delta_base64, close=close, method="command/exec/write")
-        await self._find(caller, params.process_id).write(data, close=close, what="command/exec")
+        job = await self._find(caller, params.process_id)
+        await job.write(data, close=close, what="command/exec")
         return Empty()
 
     async def terminate(self, params: CommandExecTerminateParams, caller: Caller) -> Empty:
-        self._find(caller, params.process_id).kill()
+        job = await self._find(caller, params.process_id)
+        job.kill()
         return Empty()
 
     async def resize(self, params: CommandExecResizeParams, caller: Caller) -> Empty:
         size = _size(params.size)
-        self._find(caller, params.process_id).resize(size)
+        job = await self._find(caller, params.process_id)
+        job.resize(size)
         return Empty()
 
-    def _find(self, caller: Caller, name: str) -> Job:
-        job = self._jobs.of(caller).find(name)
+    async def _find(self, caller: Caller, name: str) -> Job:
+        job = await self._jobs.of(caller).find(name)
         if job is None:
             raise InvalidRequest(f"no active command/exec for process id {quoted(name)}")
         return job

@@ -78,16 +78,19 @@ class ProcessCalls:
     async def write_stdin(self, params: ProcessWriteStdinParams, caller: Caller) -> Empty:
         close = params.close_stdin
         data = input_bytes(params.delta_base64, close=close, method="process/writeStdin")
-        await self._find(caller, params.process_handle).write(data, close=close, what="process")
+        job = await self._find(caller, params.process_handle)
+        await job.write(data, close=close, what="process")
         return Empty()
 
     async def kill(self, params: ProcessKillParams, caller: Caller) -> Empty:
-        self._find(caller, params.process_handle).kill()
+        job = await self._find(caller, params.process_handle)
+        job.kill()
         return Empty()
 
     async def resize_pty(self, params: ProcessResizePtyParams, caller: Caller) -> Empty:
         size = _size(params.size)
-        self._find(caller, params.process_handle).resize(size)
+        job = await self._find(caller, params.process_handle)
+        job.resize(size)
         return Empty()
 
     async def aclose(self) -> None:
@@ -126,8 +129,8 @@ class ProcessCalls:
         )
         client.notify(PROCESS_EXITED, told)
 
-    def _find(self, caller: Caller, name: str) -> Job:
-        job = self._jobs.of(caller).find(name)
+    async def _find(self, caller: Caller, name: str) -> Job:
+        job = await self._jobs.of(caller).find(name)
         if job is None:
             raise InvalidRequest(f"no active process for process handle {quoted(name)}")
         return job

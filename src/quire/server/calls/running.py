@@ -121,7 +121,7 @@ class Jobs:
     """The processes of one client."""
 
     def __init__(self) -> None:
-        self._named: dict[str, Job | None] = {}
+        self._named: dict[str, asyncio.Future[Job | None]] = {}
         self._running: set[Job] = set()
         self._starting = 0
         self._closed = False
@@ -133,8 +133,8 @@ class Jobs:
         free. Raises `InternalError`; `kind` names it for people."""
         if len(self._running) + self._starting >= MAX_RUNNING:
             raise InvalidRequest(f"too many processes are running: at most {MAX_RUNNING}")
-        if name is not None:
-            self._named[name] = None  # Taken while it starts.
+        if name is not None:  # Taken from now on: what is said to it meanwhile waits.
+            self._named[name] = asyncio.get_running_loop().create_future()
         self._starting += 1
         try:
             job = Job(await sandbox.spawn(order.spec), order)
@@ -148,7 +148,7 @@ class Jobs:
             self._starting -= 1
         self._running.add(job)
         if name is not None:
-            self._named[name] = job
+            self._named[name].set_result(job)
         if self._closed:
             job.kill()
         return job, lambda: self._forget(name, job)
@@ -156,8 +156,10 @@ class Jobs:
     def taken(self, name: str) -> bool:
         return name in self._named
 
-    def find(self, name: str) -> Job | None:
-        return self._named.get(name)
+    async def find(self, name: str) -> Job | None:
+        """The process of this name, once it is started."""
+        named = self._named.get(name)
+        return None if named is None else await asyncio.shield(named)
 
     def end(self) -> None:
         """The client is gone: kill all, and what is being started."""
@@ -166,8 +168,9 @@ class Jobs:
             job.kill()
 
     def _forget(self, name: str | None, job: Job | None) -> None:
-        if name is not None:
-            self._named.pop(name, None)
+        named = None if name is None else self._named.pop(name, None)
+        if named is not None and not named.done():
+            named.set_result(None)
         if job is not None:
             self._running.discard(job)
 
