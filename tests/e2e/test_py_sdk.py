@@ -14,7 +14,9 @@ from openai_codex import (
     ApprovalMode,
     AsyncCodex,
     Codex,
+    ExternalMessage,
     ImageInput,
+    InvalidRequestError,
     LocalImageInput,
     Sandbox,
     TextInput,
@@ -153,6 +155,12 @@ def test_options_of_threads_and_turns_reach_the_request(world: World) -> None:
     assert (first["reasoning"]["effort"], second["reasoning"]["effort"]) == ("high", "low")
     assert first["reasoning"]["summary"] == second["reasoning"]["summary"] == "detailed"
     assert {"You are terse.", 'Say "so".'} <= set(world.texts())
+
+
+def test_what_another_program_says_is_refused_not_lost(world: World) -> None:
+    with codex(world) as client, pytest.raises(InvalidRequestError, match="toolOutput"):
+        start(client).run(ExternalMessage("watcher", "The build is red."))
+    assert world.server.requests == []
 
 
 def test_a_failed_turn_raises_and_the_thread_lives_on(world: World) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from quire.testing.responses_server import ResponsesServer
 from tests.e2e.clients import ESCALATE, World, play
-from tests.e2e.py_sdk import codex, config, item, pipes
+from tests.e2e.py_sdk import codex, config, follow, item, pipes
 
 COMMAND = "item/commandExecution/requestApproval"
 FILES = "item/fileChange/requestApproval"
@@ -132,6 +132,21 @@ def test_a_patch_in_a_read_only_sandbox_is_asked_about(
     ((method, asked),) = person.asked
     assert method == FILES and asked["threadId"] == thread and asked["itemId"]
     assert (world.file("asked.md") == "one\n") is written
+
+
+def test_the_default_approval_mode_lets_a_reviewer_decide(world: World) -> None:
+    """`thread_start` of the SDK asks for it unless told otherwise."""
+    path = world.root / "outside.txt"
+    verdict = {"risk_level": "low", "user_authorization": "high", "outcome": "allow"}
+    verdict["rationale"] = "Asked for."
+    command = {"sh": f"echo yes > {path}", "args": ESCALATE}
+    world.server.swap([command, {"json": verdict}, {"text": "Done."}])
+    with codex(world) as client:
+        thread = client.thread_start(sandbox=Sandbox.workspace_write)
+        events = list(follow(thread.turn("Write the file.")))
+    assert events[-1].payload.turn.status.value == "completed"
+    assert path.read_text() == "yes\n"
+    world.server.assert_done()
 
 
 def test_deny_all_asks_nobody(world: World) -> None:

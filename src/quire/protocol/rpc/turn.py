@@ -46,6 +46,15 @@ class AdditionalContextEntry(Struct, frozen=True, kw_only=True, rename="camel"):
     name: str | None = None
 
 
+class TurnToolOutput(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What another program says, with the authority of a tool's output."""
+
+    name: str
+    output: str | tuple[Raw, ...]
+    namespace: str | None = None
+    retain: bool = False
+
+
 class TurnStartParams(Struct, frozen=True, kw_only=True, rename="camel"):
     """All but `output_schema` (a JSON Schema, for this turn only) hold for later turns too."""
 
@@ -69,6 +78,7 @@ class TurnStartParams(Struct, frozen=True, kw_only=True, rename="camel"):
     runtime_workspace_roots: tuple[str, ...] | None = None
     collaboration_mode: CollaborationMode | None = None
     multi_agent_mode: MultiAgentMode | None = None
+    tool_output: TurnToolOutput | None = None
 
 
 class TurnStartResponse(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -34,8 +34,11 @@ class TurnCalls:
 
     async def start(self, params: TurnStartParams, caller: Caller) -> TurnStartResponse:
         """While a turn runs its input goes to that one, and its settings do nothing. Raises
-        `InvalidRequest` for a thread that is not loaded, and while a review runs."""
+        `InvalidRequest` for a thread that is not loaded, while a review runs, and for the output
+        of a tool that nobody called."""
         hub = self._hubs.find(params.thread_id)
+        if params.tool_output is not None:
+            raise InvalidRequest("`toolOutput` is not supported; send what it says as `input`")
         schema = bytes(params.output_schema).decode()
         turn = LocalTurn(
             thread_id=params.thread_id,
