@@ -163,6 +163,20 @@ async def test_a_command_is_asked_about(
 
 
 @in_loop
+async def test_in_its_first_mode_a_reviewer_decides(world: World) -> None:
+    editor = Person()
+    path = world.root / "outside.txt"
+    verdict = {"risk_level": "low", "user_authorization": "high", "outcome": "allow"}
+    verdict["rationale"] = "Asked for."
+    command = {"sh": f"echo yes > {path}", "args": ESCALATE}
+    world.server.swap([command, {"json": verdict}, {"text": "Done."}, {"text": "A title"}])
+    async with adapter(world, editor) as connection:
+        session = await opened(connection, world)
+        await connection.prompt(session, [text_block("Write the file.")])
+    assert editor.asked == [] and path.read_text() == "yes\n"
+
+
+@in_loop
 async def test_a_patch_of_a_read_only_session_is_asked_about(world: World) -> None:
     editor = Person()
     editor.choice = "allow_once"

@@ -28,10 +28,11 @@ class Histories:
         self._actions = actions
         self._blocking = Blocking(2)
 
-    def turns(self, thread_id: str) -> tuple[Turn, ...]:
-        """All turns with all their items, as they are at this moment. Raises `InvalidRequest` for
-        a thread that keeps no log or is not there, and `RolloutError`."""
-        read = self._reader(thread_id, None)
+    def turns(self, thread_id: str, newest: int | None = None) -> tuple[Turn, ...]:
+        """All turns, or the last so many, with all their items, as they are at this moment.
+        Raises `InvalidRequest` for a thread that keeps no log or is not there, and
+        `RolloutError`."""
+        read = self._reader(thread_id, newest)
         return read()
 
     async def fetch(self, thread_id: str, newest: int | None = None) -> tuple[Turn, ...]:

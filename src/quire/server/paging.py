@@ -17,6 +17,7 @@ from quire.server.errors import InvalidRequest
 
 DEFAULT_PAGE = 25
 MAX_PAGE = 100
+_END = (1 << 31) - 1  # no list is as long
 
 _Entry = TypeVar("_Entry")
 
@@ -138,13 +139,10 @@ def page(
     )
 
 
-def last_cursor(thread_id: str, kind: str, count: int) -> str | None:
-    """What reads a list of `count` entries backwards, from the last one on; None when empty."""
-    if count == 0:
-        return None
-    return _cursor(
-        PageRequest(thread_id=thread_id, kind=kind, direction="desc").place(count - 1, include=True)
-    )
+def last_cursor(thread_id: str, kind: str) -> str:
+    """What reads a list backwards, from the entry on that is the last one then."""
+    asked = PageRequest(thread_id=thread_id, kind=kind, direction="desc")
+    return _cursor(asked.place(_END, include=True))
 
 
 def _numbers(length: int, start: Place | None, direction: SortDirection) -> range:

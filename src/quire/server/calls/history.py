@@ -139,11 +139,11 @@ class HistoryCalls:
         told = ThreadRevertedNotification(thread_id=params.thread_id)
         caller.after_reply(lambda: hub.tell(THREAD_REVERTED, told))
         turns = self._histories.turns(params.thread_id)
-        items = sum(len(turn.items) for turn in turns)
+        items = any(turn.items for turn in turns)
         return ThreadRevertResponse(
             thread=loaded_view(hub, turns=turns),
-            turns_backwards_cursor=last_cursor(params.thread_id, "turns", len(turns)),
-            items_backwards_cursor=last_cursor(params.thread_id, "items:", items),
+            turns_backwards_cursor=last_cursor(params.thread_id, "turns") if turns else None,
+            items_backwards_cursor=last_cursor(params.thread_id, "items:") if items else None,
         )
 
     async def search(self, params: ThreadSearchParams, caller: Caller) -> ThreadSearchResponse:

@@ -27,7 +27,7 @@ from quire.protocol.stored import StoredThread
 from quire.server.errors import InvalidRequest
 from quire.server.hub import ThreadHub
 from quire.server.hubs import Hubs
-from quire.server.resumed import with_pages
+from quire.server.resumed import turns_needed, with_pages
 from quire.server.routes import Caller, Client, Routes, route
 from quire.server.settings_views import thread_settings
 from quire.server.stored_settings import as_before, changes_as_before, last_context
@@ -82,7 +82,7 @@ class ThreadCalls:
         given = thread_settings(params, caller.name)
         hub = self._hubs.get(params.thread_id) or self._load(params.thread_id, given)
         hub.join(caller.client)
-        turns = self._turns(hub)
+        turns = self._turns(hub, turns_needed(params))
         caller.after_reply(lambda: hub.questions.joined(caller.client))
         shown = () if params.exclude_turns else turns
         response = _response(ThreadResumeResponse, hub, self._stored(hub), shown)
@@ -165,10 +165,10 @@ class ThreadCalls:
                 "to unarchive it first."
             )
 
-    def _turns(self, hub: ThreadHub) -> tuple[Turn, ...]:
+    def _turns(self, hub: ThreadHub, newest: int | None = None) -> tuple[Turn, ...]:
         if hub.loaded.opened.info.path is None:
             return ()
-        return self._stored_threads.histories.turns(hub.loaded.id)
+        return self._stored_threads.histories.turns(hub.loaded.id, newest)
 
     def _stored(self, hub: ThreadHub) -> StoredThread | None:
         try:
