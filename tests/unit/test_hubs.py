@@ -8,8 +8,10 @@ import weakref
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from quire.core.admit import Facts
+from quire.core.errors import UsageError
 from quire.core.gate import Gate
 from quire.core.ports import Judgement
 from quire.core.thread import Ports, Thread
@@ -21,6 +23,7 @@ from quire.protocol.local import (
     ThreadInfo,
     ThreadResumeParams,
     ThreadStartParams,
+    TurnChanges,
     TurnStartParams,
 )
 from quire.protocol.ops import ContextSources
@@ -266,5 +269,25 @@ def test_a_client_that_stays_keeps_no_thread_that_it_left() -> None:
         gc.collect()
         assert left() is None
         client.close()
+
+    asyncio.run(body())
+
+
+def test_a_turn_that_cannot_start_changes_no_settings() -> None:
+    def unreadable(_: object) -> ContextSources:
+        raise UsageError("the instructions cannot be read")
+
+    async def body() -> None:
+        hubs = hubs_of(Opener(), 60)
+        loaded = hubs.start(ThreadStartParams()).loaded
+        before = loaded.context
+        wider = replace(before, sandbox=SandboxPolicy(mode="danger-full-access"))
+        loaded.opened = replace(loaded.opened, revise=lambda *_: wider, sources=unreadable)
+        words = (TextInput("go"),)
+        turn = TurnStartParams(thread_id=loaded.id, input=words, changes=TurnChanges())
+        with pytest.raises(UsageError, match="cannot be read"):
+            await hubs.threads.start_turn(turn)
+        assert loaded.context == before
+        await hubs.aclose()
 
     asyncio.run(body())

@@ -111,19 +111,26 @@ class Threads:
         return self._keep(self._opener.fork(params))
 
     async def start_turn(self, params: TurnStartParams) -> TurnStartResponse:
-        """Raises `UsageError` while a turn runs."""
+        """Raises `UsageError` while a turn runs, and for settings that cannot be used; those of
+        the thread are as they were then."""
         loaded = self.find(params.thread_id)
         if loaded.thread.state.turn_id is not None:
             raise UsageError("a turn is already running in this thread")
+        settings = loaded.context
         if params.changes is not None:
-            loaded.revise(params.changes)
+            settings = loaded.opened.revise(settings, params.changes)
         turn_id = self._opener.new_id()
-        context = replace(loaded.context, output_schema=params.output_schema)
+        context = replace(settings, output_schema=params.output_schema)
         words = self._words(params, context)
         sources = replace(
             loaded.opened.sources(context), base_instructions=loaded.opened.base_instructions
         )
-        await loaded.thread.submit(UserTurn(turn_id, words, context, sources))
+        before, loaded.context = loaded.context, settings
+        try:
+            await loaded.thread.submit(UserTurn(turn_id, words, context, sources))
+        except UsageError:
+            loaded.context = before
+            raise
         return TurnStartResponse(turn_id=turn_id)
 
     async def steer(self, turn_id: str, params: TurnStartParams) -> None:
