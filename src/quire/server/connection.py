@@ -6,7 +6,7 @@ import asyncio
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from msgspec import Raw, Struct
 
@@ -116,16 +116,21 @@ class Connection:
             await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
             await self._finish_calls(writer)
         finally:
-            self._close()
-            reader.cancel()
-            for call in tuple(self._calls):
-                call.cancel()
-            with suppress(TimeoutError, asyncio.CancelledError):
-                async with asyncio.timeout(_FLUSH_SECONDS):
-                    await writer
-            writer.cancel()
-            await asyncio.gather(reader, writer, *self._calls, return_exceptions=True)
-            await self._channel.aclose()
+            try:
+                self._close()
+            finally:
+                await self._let_go(reader, writer)
+
+    async def _let_go(self, reader: asyncio.Task[None], writer: asyncio.Task[None]) -> None:
+        reader.cancel()
+        for call in tuple(self._calls):
+            call.cancel()
+        with suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                await writer
+        writer.cancel()
+        await asyncio.gather(reader, writer, *self._calls, return_exceptions=True)
+        await self._channel.aclose()
 
     async def _finish_calls(self, writer: asyncio.Task[None]) -> None:
         """A client that says no more still gets what it asked for, within a limit."""
@@ -145,9 +150,7 @@ class Connection:
         self._gone = True
         self._outbox.close()
         self._questions.clear()
-        for callback in self._closing:
-            callback()
-        self._closing.clear()
+        _call_all(self._closing)
 
     async def _write(self) -> None:
         with suppress(ConnectionError):
@@ -256,6 +259,12 @@ class Call:
         self._after.append(callback)
 
     def replied(self) -> None:
-        for callback in self._after:
-            callback()
-        self._after.clear()
+        _call_all(self._after)
+
+
+def _call_all(callbacks: list[Callable[[], None]]) -> None:
+    """Call each once, in order, also after one that raised."""
+    with ExitStack() as stack:
+        for callback in reversed(callbacks):
+            stack.callback(callback)
+        callbacks.clear()
