@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from quire.core.ports import Answer, ApprovalRequest, Approver, InputRequest, ToolContext
+from quire.core.ports import (
+    Answer,
+    ApprovalRequest,
+    Approver,
+    Granted,
+    InputRequest,
+    PermissionRequest,
+    ToolContext,
+)
 from quire.server.threads import Loaded
 
 if TYPE_CHECKING:
@@ -37,6 +45,9 @@ class Approvals:
 
     async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
         return await self._person.ask(request, ctx)
+
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        return await self._person.permit(request, ctx)
 
     def overrule(self, thread_id: str, review_id: str) -> str | None:
         """See `AutoReviewer.overrule`."""

@@ -15,7 +15,7 @@ from quire.app.profile import Profile
 from quire.app.setup import SystemClock, environment_policy
 from quire.core.admit import Facts
 from quire.core.gate import Gate
-from quire.core.ports import Approver, CommandRules, Model, Rollout
+from quire.core.ports import Approver, CommandRules, Model, Permitter, Rollout
 from quire.core.thread import Ports, Thread
 from quire.protocol.local import (
     ThreadForkParams,
@@ -199,7 +199,8 @@ class Opener:
         sandbox = self._app.sandbox
         sessions = Sessions(sandbox)
         shell = LearningShell(self._shell(profile, thread_id), sandbox)
-        offered = self._tools(profile, sessions, shell)
+        permits = self._permits(profile) if rules is None else None
+        offered = self._tools(profile, sessions, shell, permits)
         if rules is not None:
             offered = [tool for tool in offered if tool.name in LOOKING]
         tools = Registry(offered, (shell, sessions))
@@ -211,7 +212,7 @@ class Opener:
                 model=self._model(profile.choice),
                 tools=tools,
                 rollout=rollout,
-                gate=Gate(facts, rules, approver),
+                gate=Gate(facts, rules, approver, permits),
                 clock=self._clock,
                 ids=self._ids,
             )
@@ -251,14 +252,32 @@ class Opener:
             cache=os.path.join(home, "cache"),
         )
 
-    def _tools(self, profile: Profile, sessions: Sessions, shell: LearningShell) -> list[Tool]:
+    def _permits(self, profile: Profile) -> Permitter | None:
+        """None where the model cannot ask for more than its sandbox gives."""
+        if not profile.config.features:
+            return None
+        from quire.app.permits import offered, permits_for
+
+        if not offered(profile.config.features):
+            return None
+        return permits_for(profile, self._approver, self._app.sandbox.root)
+
+    def _tools(
+        self,
+        profile: Profile,
+        sessions: Sessions,
+        shell: LearningShell,
+        permits: Permitter | None,
+    ) -> list[Tool]:
         from quire.tools.apply_patch import ApplyPatch
         from quire.tools.exec_command import ExecCommand
         from quire.tools.write_stdin import WriteStdin
 
         config, choice = profile.config, profile.choice
+        named = permits is not None and config.features.get("exec_permission_approvals", False)
+        login = config.allow_login_shell
         tools: list[Tool] = [
-            ExecCommand(sessions, shell, allow_login=config.allow_login_shell),
+            ExecCommand(sessions, shell, allow_login=login, additional=named),
             WriteStdin(sessions, config.background_terminal_max_timeout),
             ApplyPatch(choice.info.patch_tool),
         ]
@@ -271,6 +290,10 @@ class Opener:
 
             always = config.features.get("default_mode_request_user_input", False)
             tools.append(RequestUserInput(self._approver, in_default_mode=always))
+        if permits is not None and config.features.get("request_permissions_tool", False):
+            from quire.tools.request_permissions import RequestPermissions
+
+            tools.append(RequestPermissions(permits))
         if config.tools.update_plan.enabled:
             from quire.tools.update_plan import UpdatePlan
 

@@ -64,8 +64,9 @@ where prompts and keys go, which files are read into them, or what runs outside 
 
 SUPPORTED_FEATURES = _names(
     """
-    apply_patch_freeform shell_snapshot shell_tool unbounded_connection_retries unified_exec
-    unified_exec_tty use_linux_sandbox_bwrap view_image
+    apply_patch_freeform exec_permission_approvals request_permissions_tool shell_snapshot
+    shell_tool unbounded_connection_retries unified_exec unified_exec_tty use_linux_sandbox_bwrap
+    view_image
     """
 )
 """Features whose behaviour exists here, whether or not a switch turns it off."""
@@ -80,7 +81,7 @@ FEATURES = SUPPORTED_FEATURES | _names(
     code_mode_tool_description_first codex_git_commit collaboration_modes compaction_image_budget
     computer_use content_item_kinds daemon_auto_start default_mode_request_user_input
     deferred_tool_world_state elevated_windows_sandbox enable_fanout enable_request_compression
-    exec_permission_approvals experimental_windows_sandbox external_migration fast_mode
+    experimental_windows_sandbox external_migration fast_mode
     gateway_setup_wizard gcp_setup_wizard goals guardian_approval guardian_ext
     guardian_include_additional_context guardian_reuse_parent_compaction guardianv2.thread_context
     hooks image_detail_original image_generation in_app_browser in_app_chat in_app_dictation
@@ -90,7 +91,7 @@ FEATURES = SUPPORTED_FEATURES | _names(
     memories mentions_v2 multi_agent multi_agent_mode multi_agent_v2 network_proxy personality
     plugin_discovery_prefetch plugin_hooks plugin_sharing plugins prediction_preserve_parent_tools
     prevent_idle_sleep realtime_conversation reasoning_effort_override recommended_plugins
-    remote_compaction_v2 remote_control remote_models remote_plugin request_permissions_tool
+    remote_compaction_v2 remote_control remote_models remote_plugin
     request_rule resize_all_images respect_system_proxy responses_websockets responses_websockets_v2
     retain_client_tool_outputs runtime_metrics search_tool secret_auth_storage send_async_message
     shell_snapshot_v2 shell_zsh_fork skill_env_var_dependency_prompt skill_mcp_dependency_install

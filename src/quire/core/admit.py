@@ -17,7 +17,7 @@ from quire.core.ports import (
     PatchAction,
 )
 from quire.core.writable import patch_refusal
-from quire.protocol.policy import ApprovalPolicy, GranularApproval, TurnContext
+from quire.protocol.policy import ApprovalPolicy, GranularApproval, Permissions, TurnContext
 from quire.protocol.quoting import command_line
 
 ESCALATION_UNDER_NEVER = (
@@ -37,15 +37,18 @@ class Allow(Struct, frozen=True):
 
 class Ask(Struct, frozen=True, kw_only=True):
     """A person must decide. `refusal` is what the model is told when nobody can, `declined` what
-    it is told when the person says no. Accepted, it runs `unsandboxed` or as usual."""
+    it is told when the person says no. Accepted, it runs `unsandboxed`, or in the sandbox with
+    what is `additional`. `afresh`: also when it was accepted for the whole thread before."""
 
     action: CommandAction | PatchAction
     reason: str | None
     refusal: str
     declined: str
-    kind: Literal["sandbox", "rule"] = "sandbox"
+    kind: Literal["sandbox", "rule", "permissions"] = "sandbox"
     unsandboxed: bool = False
     amendment: tuple[tuple[str, ...], ...] = ()
+    additional: Permissions | None = None
+    afresh: bool = False
 
     def request(self, item_id: str) -> ApprovalRequest:
         return ApprovalRequest(
@@ -89,6 +92,27 @@ def admit(action: Action, turn: TurnContext, facts: Facts) -> Verdict:
             return Allow()
 
 
+def review(action: Action, verdict: Allow | Ask) -> Allow | Ask:
+    """What must be asked when all that would run is reviewed first."""
+    if isinstance(verdict, Ask):
+        return replace(verdict, afresh=True)
+    match action:
+        case CommandAction():
+            declined = DECLINED_COMMAND
+        case PatchAction():
+            declined = DECLINED_PATCH
+        case _:
+            return verdict
+    return Ask(
+        action=action,
+        reason=None,
+        refusal=declined,
+        declined=declined,
+        unsandboxed=verdict.unsandboxed,
+        afresh=True,
+    )
+
+
 def _admit_command(action: CommandAction, turn: TurnContext, judged: Judgement) -> Verdict:
     """The strictest wins: what a rule forbids, then what must be asked, then what a rule allows."""
     escalated = action.escalated and turn.sandbox.mode != "danger-full-access"
@@ -103,7 +127,7 @@ def _admit_command(action: CommandAction, turn: TurnContext, judged: Judgement) 
         ask = _command(action, action.justification, refusal, judged)
     elif judged.decision == "allow":
         return Allow(unsandboxed=True)
-    elif escalated:
+    elif escalated or action.additional is not None:
         ask = _command(action, action.justification, ESCALATION_UNDER_NEVER, judged)
     else:
         return Allow()
@@ -126,6 +150,7 @@ def _command(action: CommandAction, reason: str | None, refusal: str, judged: Ju
         declined=DECLINED_COMMAND,
         unsandboxed=action.escalated,
         amendment=judged.amendment,
+        additional=action.additional,
     )
 
 
@@ -133,8 +158,10 @@ def _put(ask: Ask, turn: TurnContext) -> Verdict:
     return ask if may_ask(turn.approval_policy, ask.kind) else Forbid(ask.refusal)
 
 
-def may_ask(policy: ApprovalPolicy, kind: Literal["sandbox", "rule"]) -> bool:
+def may_ask(policy: ApprovalPolicy, kind: Literal["sandbox", "rule", "permissions"]) -> bool:
     """True when the policy lets a person be asked about this."""
     if isinstance(policy, GranularApproval):
+        if kind == "permissions":
+            return policy.request_permissions
         return policy.rules if kind == "rule" else policy.sandbox_approval
     return policy != "never"

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from quire.protocol.events import LiveEvent
 from quire.protocol.items import Encoded, HistoryItem, OutputBody, ToolCall
-from quire.protocol.policy import SandboxPolicy, TurnContext
+from quire.protocol.policy import Permissions, SandboxPolicy, TurnContext
 from quire.protocol.records import Record
 from quire.protocol.thread import ErrorInfo, ThreadItem, Usage
 
@@ -94,7 +94,8 @@ class Model(Protocol):
 class CommandAction(Struct, frozen=True):
     """What the gate judges of a command. `script` is the text for the shell, `argv` the vector
     as displayed; `escalated` is true when the model asks to leave the sandbox. `prefix_rule` is
-    the beginning of a command that the model suggests to allow from now on."""
+    the beginning of a command that the model suggests to allow from now on. `additional` is what
+    the model asks for this one command, inside the sandbox."""
 
     script: str
     argv: tuple[str, ...]
@@ -102,6 +103,7 @@ class CommandAction(Struct, frozen=True):
     escalated: bool = False
     justification: str | None = None
     prefix_rule: tuple[str, ...] = ()
+    additional: Permissions | None = None
 
 
 class PatchAction(Struct, frozen=True):
@@ -196,8 +198,26 @@ class InputRequest(Struct, frozen=True):
     questions: tuple[InputQuestion, ...]
 
 
+class PermissionRequest(Struct, frozen=True, kw_only=True):
+    """The model asks for more than the sandbox gives, for commands and patches yet to come."""
+
+    item_id: str
+    permissions: Permissions
+    reason: str | None = None
+
+
+class Granted(Struct, frozen=True, kw_only=True):
+    """What was granted, until the turn ends or, `for_session`, as long as the thread is open.
+    `strict_review`: whatever runs in this turn from now on is reviewed first. Nothing granted is
+    a refusal."""
+
+    permissions: Permissions = Permissions()
+    for_session: bool = False
+    strict_review: bool = False
+
+
 class Approver(Protocol):
-    """Puts questions to whoever may answer them. Both calls wait without limit and are cancelled
+    """Puts questions to whoever may answer them. All calls wait without limit and are cancelled
     with their turn: the question is then withdrawn. That the person wants the turn to end is no
     answer: the turn is interrupted, and the call with it."""
 
@@ -207,6 +227,37 @@ class Approver(Protocol):
 
     async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
         """The chosen or written answers by question id; empty when the person gave none."""
+        ...
+
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        """What of it is granted. Who asked must not rely on its being less than the request."""
+        ...
+
+
+class Permitter(Protocol):
+    """Grants more than the sandbox gives, and knows what is granted."""
+
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        """Ask for it, unless the policy forbids the question; what is granted is part of the
+        request and holds from now on. Raises `ToolError` for what nobody can grant."""
+        ...
+
+    def pinned(self, wanted: Permissions, ctx: ToolContext) -> Permissions:
+        """The same with every symlink resolved, as it stays from now on. Raises `ToolError` for
+        what nobody can grant."""
+        ...
+
+    def covers(self, wanted: Permissions, ctx: ToolContext) -> bool:
+        """True when the pinned `wanted` is granted already."""
+        ...
+
+    def widened(self, ctx: ToolContext, also: Permissions | None = None) -> ToolContext:
+        """The context under what is granted now, and `also`."""
+        ...
+
+    def reviewed(self, ctx: ToolContext) -> ToolContext | None:
+        """The context in which what runs in this turn must be reviewed first; None when it need
+        not be."""
         ...
 
 

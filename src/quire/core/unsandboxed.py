@@ -1,4 +1,5 @@
-"""The context of a call that may run outside the sandbox: a person or a rule said so."""
+"""The context of a call that runs under other settings than its turn's: a person or a rule said
+so."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from quire.protocol.policy import SandboxPolicy, TurnContext
 from quire.protocol.thread import ThreadItem
 
 
-class Unsandboxed:
-    """A `ToolContext` like another one, under full access. It holds for one call."""
+class UnderTurn:
+    """A `ToolContext` like another one, under the settings `turn`. It holds for one call."""
 
-    def __init__(self, ctx: ToolContext) -> None:
+    def __init__(self, ctx: ToolContext, turn: TurnContext) -> None:
         self._ctx = ctx
-        self._turn = replace(ctx.turn, sandbox=SandboxPolicy(mode="danger-full-access"))
+        self._turn = turn
 
     @property
     def turn(self) -> TurnContext:
@@ -40,3 +41,9 @@ class Unsandboxed:
 
     def finish(self, item: ThreadItem) -> None:
         self._ctx.finish(item)
+
+
+def unsandboxed(ctx: ToolContext) -> UnderTurn:
+    """The same under full access."""
+    sandbox = SandboxPolicy(mode="danger-full-access")
+    return UnderTurn(ctx, replace(ctx.turn, sandbox=sandbox))

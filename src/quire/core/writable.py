@@ -80,16 +80,17 @@ def writable(path: str, turn: TurnContext, env_tmpdir: str | None, disk: Disk) -
         return False
     touched = {disk.real(entry), join(disk.real(dirname(entry)), basename(entry))}
     named = {disk.root(root) for root in writable_roots(turn, env_tmpdir)}
-    roots = [root for root in named if not _is_machine(root)]
+    roots = [root for root in named if not is_machine(root)]
     held = {place.casefold() for root in roots for place in _protected(root, disk)}
     return all(
-        any(_within(target, root) for root in roots)
-        and not any(_within(target.casefold(), place) for place in held)
+        any(within(target, root) for root in roots)
+        and not any(within(target.casefold(), place) for place in held)
         for target in touched
     )
 
 
-def _is_machine(root: str) -> bool:
+def is_machine(root: str) -> bool:
+    """True when a writable root at this real path would open the machine."""
     return root in _MACHINE or root.startswith(("/proc/", "/sys/"))
 
 
@@ -99,5 +100,6 @@ def _protected(root: str, disk: Disk) -> set[str]:
     return {*named, *(disk.real(place) for place in named)}
 
 
-def _within(path: str, folder: str) -> bool:
+def within(path: str, folder: str) -> bool:
+    """True when `path` is `folder` or lies below it, as they are written."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")

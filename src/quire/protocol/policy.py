@@ -93,6 +93,15 @@ class SandboxPolicy(Struct, frozen=True, kw_only=True):
         return any(target == h or target.startswith(h.rstrip("/") + "/") for h in hidden)
 
 
+class Permissions(Struct, frozen=True, kw_only=True):
+    """More than a sandbox policy gives: files and folders (with all below them) that may be read
+    or written, absolute, and the network."""
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    network: bool = False
+
+
 class TurnContext(Struct, frozen=True, kw_only=True):
     """Settings that hold for one whole turn. A change takes effect with the next turn.
 

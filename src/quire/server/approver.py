@@ -15,7 +15,9 @@ from quire.core.ports import (
     ApprovalRequest,
     CommandAction,
     Declined,
+    Granted,
     InputRequest,
+    PermissionRequest,
     ToolContext,
 )
 from quire.protocol.ops import Interrupt
@@ -23,6 +25,7 @@ from quire.protocol.quoting import command_line
 from quire.protocol.rpc.approvals import (
     COMMAND_APPROVAL,
     FILE_CHANGE_APPROVAL,
+    PERMISSIONS_APPROVAL,
     USER_INPUT,
     CommandExecutionAmendment,
     CommandExecutionApprovalDecision,
@@ -32,14 +35,18 @@ from quire.protocol.rpc.approvals import (
     FileChangeApprovalDecision,
     FileChangeRequestApprovalParams,
     FileChangeRequestApprovalResponse,
+    PermissionsRequestApprovalParams,
+    PermissionsRequestApprovalResponse,
     ToolRequestUserInputOption,
     ToolRequestUserInputParams,
     ToolRequestUserInputQuestion,
     ToolRequestUserInputResponse,
 )
 from quire.server.hub import ThreadHub
+from quire.server.permissions import granted, permissions_asked
 from quire.server.views import Actions, command_actions
 
+ENVIRONMENT = "local"
 FindHub = Callable[[str], ThreadHub]
 
 
@@ -97,23 +104,44 @@ class ClientApprover:
             return {}
         return {name: answer.answers for name, answer in given.answers.items()}
 
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        params = PermissionsRequestApprovalParams(
+            thread_id=ctx.thread_id,
+            turn_id=ctx.turn_id,
+            item_id=request.item_id,
+            environment_id=ENVIRONMENT,
+            started_at_ms=ctx.now_ms(),
+            cwd=ctx.turn.cwd,
+            reason=request.reason,
+            permissions=permissions_asked(request.permissions),
+        )
+        raw = await self._find(ctx.thread_id).ask(PERMISSIONS_APPROVAL, params, "waitingOnApproval")
+        answer = _decoded(raw, PermissionsRequestApprovalResponse)
+        return Granted() if answer is None else granted(answer)
+
     def _command(
         self, request: ApprovalRequest, action: CommandAction, ctx: ToolContext
     ) -> CommandExecutionRequestApprovalParams:
+        more = action.additional
         return CommandExecutionRequestApprovalParams(
             kind="command",
             thread_id=ctx.thread_id,
             turn_id=ctx.turn_id,
             item_id=request.item_id,
             started_at_ms=ctx.now_ms(),
-            environment_id="local",
+            environment_id=ENVIRONMENT,
             reason=request.reason,
             command=command_line(action.argv),
             cwd=action.cwd,
             command_actions=command_actions(action.argv, action.cwd, self._actions),
             proposed_execpolicy_amendment=request.amendment[0] if request.amendment else None,
-            available_decisions=_decisions(request.amendment),
+            additional_permissions=None if more is None else permissions_asked(more),
+            available_decisions=_decisions(request.amendment) if more is None else _ONCE,
         )
+
+
+_ONCE: tuple[CommandExecutionApprovalDecision, ...] = ("accept", "cancel")
+"""Codex 0.169 offers no more for a command that asks for more inside its sandbox."""
 
 
 def _decisions(

@@ -32,8 +32,10 @@ from quire.core.ports import (
     Approver,
     CommandAction,
     Declined,
+    Granted,
     InputRequest,
     PatchAction,
+    PermissionRequest,
     ToolContext,
 )
 from quire.core.state import ThreadState
@@ -117,6 +119,10 @@ class AutoReviewer:
     async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
         """Questions of the model are for the person."""
         return {} if self._person is None else await self._person.ask(request, ctx)
+
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        """Rights that outlast one action are for the person to give."""
+        return Granted() if self._person is None else await self._person.permit(request, ctx)
 
     def overrule(self, thread_id: str, review_id: str) -> str | None:
         """The person allows what was denied: exactly that, once. What the model is told of it;

@@ -6,7 +6,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
-from quire.core.ports import Accepted, Answer, ApprovalRequest, Declined, InputRequest, ToolContext
+from quire.core.ports import (
+    Accepted,
+    Answer,
+    ApprovalRequest,
+    Declined,
+    Granted,
+    InputRequest,
+    PermissionRequest,
+    ToolContext,
+)
 
 Reply = Answer | Literal["silence"]
 """`silence`: the person says nothing, until the turn is cancelled."""
@@ -14,19 +23,22 @@ Reply = Answer | Literal["silence"]
 
 class ScriptedApprover:
     """Answers the n-th question with the n-th reply, and later ones with the last; without any it
-    declines. `asked` holds the questions in their order, `withdrawn` the items of those that were
-    cancelled; `waiting` is set once a question is met with silence."""
+    declines. `grants` are for what the model asks to be permitted, in the same way; without any,
+    nothing is granted. `asked` holds the questions in their order, `withdrawn` the items of those
+    that were cancelled; `waiting` is set once a question is met with silence."""
 
     def __init__(
         self,
         replies: Sequence[Reply] = (),
         answers: dict[str, tuple[str, ...]] | None = None,
+        grants: Sequence[Granted] = (),
     ) -> None:
-        self.asked: list[ApprovalRequest | InputRequest] = []
+        self.asked: list[ApprovalRequest | InputRequest | PermissionRequest] = []
         self.withdrawn: list[str] = []
         self.waiting = asyncio.Event()
         self._replies = list(replies)
         self._answers = answers or {}
+        self._grants = list(grants)
 
     async def decide(self, request: ApprovalRequest, ctx: ToolContext) -> Answer:
         self.asked.append(request)
@@ -47,3 +59,10 @@ class ScriptedApprover:
         self.asked.append(request)
         await asyncio.sleep(0)
         return self._answers
+
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        self.asked.append(request)
+        await asyncio.sleep(0)
+        if not self._grants:
+            return Granted()
+        return self._grants.pop(0) if len(self._grants) > 1 else self._grants[0]

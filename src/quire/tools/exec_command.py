@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from quire.core.errors import ToolError, create_process_error
 from quire.core.ports import (
@@ -16,7 +16,7 @@ from quire.core.ports import (
     ToolResult,
 )
 from quire.protocol.items import FunctionCall, ToolCall
-from quire.protocol.policy import TurnContext
+from quire.protocol.policy import Permissions, TurnContext
 from quire.protocol.thread import CommandExecutionItem
 from quire.tools.base import U64, USize, decode_arguments, load_description
 from quire.tools.capture import report
@@ -26,6 +26,10 @@ from quire.tools.spec import function_spec
 
 MIN_YIELD_MS, MAX_YIELD_MS, DEFAULT_YIELD_MS = 250, 30_000, 10_000
 FALLBACK_SHELL = "/bin/sh"
+NO_ADDITIONAL = (
+    "additional permissions are disabled; enable `features.exec_permission_approvals` before using "
+    "`with_additional_permissions`"
+)
 NO_LOGIN = "login shell is disabled by config; omit `login` or set it to false."
 _START_FAILED = "Failed to create unified exec process: "
 _PARAMETERS = b"""{"type":"object","properties":{\
@@ -47,7 +51,7 @@ require_escalated: the command prefix that could be allowed from now on."}},\
 
 
 SandboxPermissions = Literal["use_default", "require_escalated", "with_additional_permissions"]
-"""The last is what Codex knows for some clients; it is not offered, and asks for leave too."""
+"""The last asks for more inside the sandbox."""
 
 
 class ExecArguments(Struct, frozen=True):
@@ -61,11 +65,7 @@ class ExecArguments(Struct, frozen=True):
     sandbox_permissions: SandboxPermissions | None = None
     justification: str | None = None
     prefix_rule: tuple[str, ...] | None = None
-
-    @property
-    def escalated(self) -> bool:
-        """True when the model asks for more than the sandbox gives."""
-        return self.sandbox_permissions not in (None, "use_default")
+    additional_permissions: Raw | None = None
 
 
 class Shell(Protocol):
@@ -99,18 +99,31 @@ def find_shell(named: str | None, default: str) -> str:
 
 class ExecCommand:
     """The tool. Its sessions are shared with `write_stdin`; `allow_login` is `allow_login_shell`
-    of the configuration."""
+    of the configuration; `additional` lets a command ask for more inside its sandbox."""
 
     name = "exec_command"
     parallel = True
 
-    def __init__(self, sessions: Sessions, shell: Shell, *, allow_login: bool = True) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        shell: Shell,
+        *,
+        allow_login: bool = True,
+        additional: bool = False,
+    ) -> None:
         self._sessions = sessions
         self._shell = shell
         self._allow_login = allow_login
+        self._additional = additional
 
     def spec(self) -> bytes:
-        return function_spec(self.name, load_description(self.name), _PARAMETERS)
+        parameters = _PARAMETERS
+        if self._additional:
+            from quire.tools.asked_permissions import with_additional
+
+            parameters = with_additional(parameters)
+        return function_spec(self.name, load_description(self.name), parameters)
 
     def prepare(self, call: ToolCall, ctx: TurnContext) -> Invocation:
         if not isinstance(call, FunctionCall):
@@ -122,14 +135,37 @@ class ExecCommand:
         workdir = os.path.normpath(workdir) if arguments.workdir else ctx.cwd
         if "\0" in workdir:
             raise ToolError(create_process_error(f"{_START_FAILED}nul byte found in workdir"))
-        if not arguments.escalated:
+        escalated, additional = self._asked(arguments, ctx)
+        if not escalated and additional is None:
             patch = intercept(call.call_id, arguments.cmd, workdir, ctx)
             if patch is not None:
                 return patch
         login = self._allow_login if arguments.login is None else arguments.login
         shell = find_shell(arguments.shell, ctx.shell)
         argv = (shell, "-lc" if login else "-c", arguments.cmd)
-        return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, workdir, argv)
+        action = CommandAction(
+            script=arguments.cmd,
+            argv=argv,
+            cwd=workdir,
+            escalated=escalated,
+            justification=arguments.justification,
+            prefix_rule=arguments.prefix_rule or (),
+            additional=additional,
+        )
+        return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, action)
+
+    def _asked(self, arguments: ExecArguments, ctx: TurnContext) -> tuple[bool, Permissions | None]:
+        """Whether it asks to leave the sandbox, and what it asks for inside. Raises `ToolError`."""
+        asked, named = arguments.sandbox_permissions, arguments.additional_permissions
+        if self._additional and (named is not None or asked == "with_additional_permissions"):
+            from quire.tools.asked_permissions import additional
+
+            return False, additional(named, asked, ctx.cwd)
+        if asked == "with_additional_permissions":
+            if ctx.approval_policy != "never":
+                raise ToolError(NO_ADDITIONAL)
+            return True, None  # Refused as any other escalation.
+        return asked == "require_escalated", None
 
 
 class ExecInvocation:
@@ -141,27 +177,16 @@ class ExecInvocation:
         shell: Shell,
         call_id: str,
         arguments: ExecArguments,
-        workdir: str,
-        argv: tuple[str, ...],
+        action: CommandAction,
     ) -> None:
         self._sessions = sessions
         self._shell = shell
         self._call_id = call_id
         self._arguments = arguments
-        self._workdir = workdir
-        self._argv = argv
+        self._workdir = action.cwd
+        self._argv = action.argv
         self._proposed = False
-
-    @property
-    def action(self) -> CommandAction:
-        return CommandAction(
-            script=self._arguments.cmd,
-            argv=self._argv,
-            cwd=self._workdir,
-            escalated=self._arguments.escalated,
-            justification=self._arguments.justification,
-            prefix_rule=self._arguments.prefix_rule or (),
-        )
+        self.action = action
 
     def proposed(self, ctx: ToolContext) -> None:
         self._proposed = True

@@ -81,7 +81,7 @@ class FileSystemSandboxEntry(Struct, frozen=True, kw_only=True):
 class AdditionalFileSystemPermissions(Struct, frozen=True, kw_only=True, rename="camel"):
     read: tuple[str, ...] | None = None
     write: tuple[str, ...] | None = None
-    glob_scan_max_depth: int | None = None
+    glob_scan_max_depth: int | UnsetType | None = UNSET
     entries: tuple[FileSystemSandboxEntry, ...] | None = None
 
 
