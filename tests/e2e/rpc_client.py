@@ -47,11 +47,19 @@ class RpcClient:
 
     def wait_for(self, method: str) -> dict[str, Any]:
         """The parameters of the next notification of this kind, which is taken away."""
+        return self._next(method)["params"]
+
+    def answer(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
+        """Answer the server's next question of this kind; its parameters."""
+        question = self._next(method)
+        self._send({"id": question["id"], "result": result})
+        return question["params"]
+
+    def _next(self, method: str) -> dict[str, Any]:
         while True:
             for number, message in enumerate(self.notifications):
                 if message.get("method") == method:
-                    del self.notifications[number]
-                    return message["params"]
+                    return self.notifications.pop(number)
             self.notifications.append(self._receive())
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from quire.core.ports import (
     PermissionRequest,
     ToolContext,
 )
+from quire.protocol.policy import ApprovalsReviewer
 
 Reply = Answer | Literal["silence"]
 """`silence`: the person says nothing, until the turn is cancelled."""
@@ -25,7 +26,8 @@ class ScriptedApprover:
     """Answers the n-th question with the n-th reply, and later ones with the last; without any it
     declines. `grants` are for what the model asks to be permitted, in the same way; without any,
     nothing is granted. `asked` holds the questions in their order, `withdrawn` the items of those
-    that were cancelled; `waiting` is set once a question is met with silence."""
+    that were cancelled, `reviewers` who should answer approvals; `waiting` is set once a question
+    is met with silence."""
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class ScriptedApprover:
     ) -> None:
         self.asked: list[ApprovalRequest | InputRequest | PermissionRequest] = []
         self.withdrawn: list[str] = []
+        self.reviewers: list[ApprovalsReviewer] = []
         self.waiting = asyncio.Event()
         self._replies = list(replies)
         self._answers = answers or {}
@@ -42,6 +45,7 @@ class ScriptedApprover:
 
     async def decide(self, request: ApprovalRequest, ctx: ToolContext) -> Answer:
         self.asked.append(request)
+        self.reviewers.append(ctx.turn.approvals_reviewer)
         reply: Reply = Declined()
         if self._replies:
             reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from quire.core.errors import ToolError
 from quire.protocol.policy import Permissions
@@ -65,19 +65,17 @@ def _path(path: str, cwd: str) -> str:
 
 
 class _Additional(Struct, frozen=True):
-    additional_permissions: AskedPermissions
+    additional_permissions: AskedPermissions | None
 
 
-def additional(named: Raw | None, mode: str | None, cwd: str) -> Permissions:
-    """What one command asks for inside its sandbox; `mode` is its `sandbox_permissions`. Raises
-    `ToolError` in Codex's words."""
-    wanted = None
-    if named is not None:
-        text = f'{{"additional_permissions":{bytes(named).decode()}}}'
-        decoded = decode_arguments(_Additional, text)
-        wanted = decoded.additional_permissions.resolved(cwd)
+def additional(named: bytes, mode: str | None, cwd: str) -> Permissions:
+    """What one command asks for inside its sandbox: `named` is its `additional_permissions` as
+    written, `mode` its `sandbox_permissions`. Raises `ToolError` in Codex's words."""
+    decoded = decode_arguments(_Additional, f'{{"additional_permissions":{named.decode()}}}')
     if mode == "require_escalated":
         raise ToolError(_MISPLACED)
+    asked = decoded.additional_permissions
+    wanted = None if asked is None else asked.resolved(cwd)
     if wanted is None:
         raise ToolError(_MISSING)
     return wanted

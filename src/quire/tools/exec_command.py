@@ -65,7 +65,7 @@ class ExecArguments(Struct, frozen=True):
     sandbox_permissions: SandboxPermissions | None = None
     justification: str | None = None
     prefix_rule: tuple[str, ...] | None = None
-    additional_permissions: Raw | None = None
+    additional_permissions: Raw = Raw(b"null")
 
 
 class Shell(Protocol):
@@ -152,12 +152,12 @@ class ExecCommand:
             prefix_rule=arguments.prefix_rule or (),
             additional=additional,
         )
-        return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, action)
+        return ExecInvocation(self._sessions, self._shell, call.call_id, arguments, action, ctx)
 
     def _asked(self, arguments: ExecArguments, ctx: TurnContext) -> tuple[bool, Permissions | None]:
         """Whether it asks to leave the sandbox, and what it asks for inside. Raises `ToolError`."""
-        asked, named = arguments.sandbox_permissions, arguments.additional_permissions
-        if self._additional and (named is not None or asked == "with_additional_permissions"):
+        asked, named = arguments.sandbox_permissions, bytes(arguments.additional_permissions)
+        if self._additional and (named != b"null" or asked == "with_additional_permissions"):
             from quire.tools.asked_permissions import additional
 
             return False, additional(named, asked, ctx.cwd)
@@ -178,6 +178,7 @@ class ExecInvocation:
         call_id: str,
         arguments: ExecArguments,
         action: CommandAction,
+        turn: TurnContext,
     ) -> None:
         self._sessions = sessions
         self._shell = shell
@@ -185,6 +186,7 @@ class ExecInvocation:
         self._arguments = arguments
         self._workdir = action.cwd
         self._argv = action.argv
+        self._turn = turn
         self._proposed = False
         self.action = action
 
@@ -229,7 +231,7 @@ class ExecInvocation:
             if "\0" in self._arguments.cmd:
                 raise ToolError(f"{_START_FAILED}nul byte found in provided data")
             os.stat(os.path.join(self._workdir, "."))
-            return await self._sessions.start(spec, item, ctx)
+            return await self._sessions.start(spec, item, ctx, self._turn.sandbox)
         except OSError as exc:
             reason = f"{_START_FAILED}{exc.strerror} (os error {exc.errno})"
         except ToolError as exc:

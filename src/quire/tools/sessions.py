@@ -12,6 +12,7 @@ from contextlib import suppress
 from quire.core.errors import ToolError
 from quire.core.ports import Process, Sandbox, SpawnSpec, ToolContext
 from quire.protocol.events import CommandOutputDelta
+from quire.protocol.policy import SandboxPolicy
 from quire.protocol.thread import CommandExecutionItem
 from quire.tools.capture import CAPTURE_BYTES, Capture
 
@@ -112,8 +113,11 @@ class Sessions:
         """Those that have not ended, oldest first."""
         return tuple(session for session in self._sessions.values() if not session.ended)
 
-    async def start(self, spec: SpawnSpec, item: CommandExecutionItem, ctx: ToolContext) -> Session:
-        """Start a command. Raises `ToolError` when it cannot be started."""
+    async def start(
+        self, spec: SpawnSpec, item: CommandExecutionItem, ctx: ToolContext, usual: SandboxPolicy
+    ) -> Session:
+        """Start a command. Raises `ToolError` when it cannot be started. `usual` is the turn's own
+        policy: under another one nothing is made ready, since it leaves its mark on folders."""
         async with self._gate:
             if len(self._sessions) + self._starting >= MAX_SESSIONS:
                 raise ToolError(
@@ -125,7 +129,8 @@ class Sessions:
                 process = await self._sandbox.spawn(spec)
             finally:
                 self._starting -= 1
-        self._prepare_next(spec, ctx)
+        if spec.policy == usual:
+            self._prepare_next(spec, ctx)
         self._next_id += 1
         session = Session(self._next_id, process, item, ctx, spec.tty)
         self._sessions[session.id] = session
