@@ -250,10 +250,8 @@ def test_a_grant_for_the_session_holds_while_its_policy_does(tmp_path: Path) -> 
     turns = ([asking(write=(other,)), RUN], [RUN], [RUN], [RUN])
     bench = Bench(tmp_path, *turns, grants=grants)
     read_only = SandboxPolicy()
-    told = bench.run(
-        *["on-request", "never", "on-request", "on-request"],
-        sandboxes=(CLOSED, CLOSED, read_only, CLOSED),
-    )
+    policies: list[ApprovalPolicy] = ["on-request", "never", "on-request", "on-request"]
+    told = bench.run(*policies, sandboxes=(CLOSED, CLOSED, read_only, CLOSED))
     assert json.loads(told[0])["scope"] == "session"
     wide = replace(CLOSED, writable_roots=(str(other),))
     assert bench.policies == [wide, wide, read_only, wide]
