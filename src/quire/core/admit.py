@@ -98,6 +98,7 @@ def review(action: Action, verdict: Allow | Ask) -> Allow | Ask:
         return replace(verdict, afresh=True)
     match action:
         case CommandAction():
+            action = replace(action, escalated=verdict.unsandboxed)  # A rule may have said so.
             declined = DECLINED_COMMAND
         case PatchAction():
             declined = DECLINED_PATCH

@@ -214,6 +214,8 @@ def _action(request: ApprovalRequest, state: ThreadState) -> str:
                 "cwd": command.cwd,
                 "outside_sandbox": command.escalated,
             }
+            if command.additional is not None:
+                document["beyond_sandbox"] = command.additional
         case PatchAction(paths):
             document = {
                 "tool": "apply_patch",
