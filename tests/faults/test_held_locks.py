@@ -14,6 +14,7 @@ from quire.config.rules.store import remember
 from quire.config.user_file import locked_user_file
 from quire.core.errors import QuireError
 from quire.rollout.queue import MessageQueue
+from quire.server.daemon import Daemon
 
 THREAD = "01a1f874-cfed-77b3-bd86-3ac47aebb23e"
 
@@ -54,3 +55,13 @@ def test_a_lock_that_is_kept_is_not_waited_for_without_end(
     ):
         change(str(tmp_path))
     change(str(tmp_path))
+
+
+def test_the_lock_of_the_daemon_neither(tmp_path: Path) -> None:
+    daemon = Daemon(str(tmp_path), patience=0.1)
+    assert daemon.stop() is False
+    with (
+        held(tmp_path / "app-server-daemon" / "daemon.lock"),
+        pytest.raises(QuireError, match="kept locked by another program"),
+    ):
+        daemon.stop()

@@ -27,6 +27,9 @@ START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 """From SIGTERM to SIGKILL: turns are ended and logs closed in this time."""
 ANSWER_SECONDS = 5.0
+PATIENCE_SECONDS = START_SECONDS + 2 * STOP_SECONDS
+"""What a restart may take. A lock is not waited for without end: whoever can read its file can
+take it, a command in the sandbox too."""
 LOG_BYTES = 10 * 1024 * 1024
 """A longer log is put aside as `app-server.log.1`."""
 _POLL_SECONDS = 0.02
@@ -52,10 +55,14 @@ class Registration(Struct, frozen=True, rename="camel"):
 
 
 class Daemon:
-    """The background server of one `$QUIRE_HOME`. `grace`: seconds from SIGTERM to SIGKILL."""
+    """The background server of one `$QUIRE_HOME`. `grace`: seconds from SIGTERM to SIGKILL;
+    `patience`: seconds to wait for others who start or stop it."""
 
-    def __init__(self, home: str, grace: float = STOP_SECONDS) -> None:
+    def __init__(
+        self, home: str, grace: float = STOP_SECONDS, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._grace = grace
+        self._patience = patience
         self.socket_path = default_path(home)
         self.log_path = os.path.join(home, "log", "app-server.log")
         self._folder = os.path.join(home, "app-server-daemon")
@@ -157,10 +164,22 @@ class Daemon:
         except OSError as exc:
             raise DaemonError(f"cannot use {self._folder}: {exc.strerror}") from None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            self._lock(fd)
             yield
         finally:
             os.close(fd)
+
+    def _lock(self, fd: int) -> None:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise DaemonError(
+                        f"{self._folder}/daemon.lock is kept locked by another program; end it"
+                    ) from None
+            time.sleep(_POLL_SECONDS)
 
     def _spawn(self, command: Sequence[str]) -> int:
         self.rotate_log()
