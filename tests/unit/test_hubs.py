@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from quire.core.admit import Facts
-from quire.core.errors import UsageError
+from quire.core.errors import RolloutError, UsageError
 from quire.core.gate import Gate
 from quire.core.ports import Judgement
 from quire.core.thread import Ports, Thread
@@ -54,11 +54,12 @@ class Opener:
     def __init__(self, *scripts: Turn) -> None:
         self._scripts = scripts
         self._ids = CountingIds()
+        self.new_rollout: type[MemoryRollout] = MemoryRollout
 
     def start(self, params: ThreadStartParams) -> Opened:
         context = turn_context()
         facts = Facts(judge=lambda _: Judgement(), writable=lambda path, turn: True)
-        self.rollout = MemoryRollout()
+        self.rollout = self.new_rollout()
         ports = Ports(
             ScriptedModel([*self._scripts]),
             ScriptedTools(),
@@ -289,5 +290,33 @@ def test_a_turn_that_cannot_start_changes_no_settings() -> None:
             await hubs.threads.start_turn(turn)
         assert loaded.context == before
         await hubs.aclose()
+
+    asyncio.run(body())
+
+
+class FullDisk(MemoryRollout):
+    def close(self) -> None:
+        raise RolloutError("no room")
+
+
+def test_a_log_that_cannot_be_closed_keeps_no_other_thread_open() -> None:
+    async def body() -> None:
+        opener = Opener()
+        hubs = hubs_of(opener, 60)
+        opener.new_rollout = FullDisk
+        hubs.start(ThreadStartParams())
+        opener.new_rollout = MemoryRollout
+
+        async def slow() -> None:
+            try:
+                await asyncio.Future()
+            finally:
+                await asyncio.sleep(0.02)
+
+        hubs.start(ThreadStartParams()).keep(asyncio.create_task(slow()))
+        await asyncio.sleep(0)
+        with pytest.raises(RolloutError, match="no room"):
+            await hubs.aclose()
+        assert opener.rollout.closed
 
     asyncio.run(body())

@@ -61,8 +61,10 @@ class AppServer:
 
     async def aclose(self) -> None:
         """End all turns and commands, close all logs."""
-        await self.hubs.aclose()
-        await self._app.aclose()
+        try:
+            await self.hubs.aclose()
+        finally:
+            await self._app.aclose()
 
     def in_flight(self) -> int:
         """Calls of all clients that are under way."""

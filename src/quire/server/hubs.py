@@ -95,11 +95,14 @@ class Hubs:
         hub.tell(THREAD_CLOSED, ThreadClosedNotification(thread_id=thread_id))
 
     async def aclose(self) -> None:
-        """Unload all."""
+        """Unload all, also when the log of one cannot be closed, which is raised then."""
         if self._watch is not None:
             self._watch.cancel()
         ids = {*self._hubs, *self._closing}
-        await asyncio.gather(*(self.unload(thread_id) for thread_id in ids))
+        unloading = (self.unload(thread_id) for thread_id in ids)
+        for fault in await asyncio.gather(*unloading, return_exceptions=True):
+            if fault is not None:
+                raise fault
 
     def _hub(self, thread_id: str) -> ThreadHub:
         hub = self._hubs.get(thread_id)
