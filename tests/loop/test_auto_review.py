@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 
+import msgspec
 from msgspec.structs import replace
 
 from quire.core.admit import Facts
 from quire.core.errors import ModelError, UsageError
 from quire.core.gate import Gate
+from quire.core.permits import Permits, Places
 from quire.core.ports import Accepted, Action, CommandAction, Judgement, PatchAction
 from quire.core.thread import Thread
 from quire.protocol.events import AutoReviewed, Event
+from quire.protocol.items import HistoryItem
 from quire.protocol.local import ThreadInfo
 from quire.protocol.ops import Interrupt
 from quire.protocol.policy import SandboxPolicy, TurnContext
 from quire.protocol.records import TurnCompleted
 from quire.server.auto_review import AutoReviewer
+from quire.server.auto_review_views import auto_review_told
 from quire.server.terminals import ThreadTerminals
 from quire.server.threads import Loaded, Opened
 from quire.testing import (
@@ -32,7 +36,10 @@ from quire.testing import (
     shell,
     turn_context,
 )
+from quire.tools.registry import Registry
+from quire.tools.request_permissions import RequestPermissions
 from tests.loop.support import META, SOURCES, World, assert_legal
+from tests.protocol_schema import check_message
 
 REVIEWED = replace(turn_context(), approval_policy="on-request", approvals_reviewer="auto_review")
 ALLOW = [say('{"outcome": "allow"}')]
@@ -70,7 +77,7 @@ class Bench:
         )
         gate = Gate(facts, None, self.reviewer)
         self.world = World(self.model, self.tools, gate=gate)
-        self.loaded = Loaded(self._opened(self.world.thread))
+        self.loaded = Loaded(self.opened(self.world.thread))
         self.events: list[Event] = []
 
     async def run(self, text: str = "Push it.", context: TurnContext = REVIEWED) -> TurnCompleted:
@@ -100,9 +107,9 @@ class Bench:
         if isinstance(judge, UsageError):
             raise judge
         self.worlds.append(World(judge, ScriptedTools({"exec_command": "looked"})))
-        return self._opened(self.worlds[-1].thread)
+        return self.opened(self.worlds[-1].thread)
 
-    def _opened(self, thread: Thread) -> Opened:
+    def opened(self, thread: Thread) -> Opened:
         context = turn_context(sandbox=SandboxPolicy(mode="read-only"))
         info = ThreadInfo(
             id=thread.state.thread_id,
@@ -257,3 +264,43 @@ def test_other_turns_are_for_the_person() -> None:
     alone = Bench()
     assert asyncio.run(alone.run(context=context)).status == "completed"
     assert alone.tools.started == []
+
+
+def _asking_for_more(outcome: list[HistoryItem]) -> tuple[Bench, ScriptedModel]:
+    """A model that asks for more than the sandbox gives, and runs `true`."""
+    bench, judge = Bench(), ScriptedModel([outcome])
+    bench.judges.append(judge)
+    permits = Permits(bench.reviewer, Places(pin=str))
+    wanted = {"file_system": {"write": ["/other"]}, "network": {"enabled": True}}
+    asks = call("request_permissions", {"permissions": wanted, "reason": "to build"})
+    tools = Registry([RequestPermissions(permits)])
+    bench.world = World(ScriptedModel([[asks], [say("done")]]), tools)
+    bench.loaded = Loaded(bench.opened(bench.world.thread))
+    return bench, judge
+
+
+def test_a_wish_for_more_is_judged_and_granted_for_the_turn() -> None:
+    bench, judge = _asking_for_more(ALLOW)
+    assert asyncio.run(bench.run()).status == "completed"
+    granted = {"network": {"enabled": True}, "file_system": {"write": ["/other"]}}
+    assert json.loads(bench.output) == {"permissions": granted, "scope": "turn"}
+    asked = json.loads(bytes(judge.requests[0].items[-1]))["content"][0]["text"]
+    action = json.loads(asked.split(">>> APPROVAL REQUEST START\n")[1].split(">>>")[0])
+    assert action["permissions"] == {"read": [], "write": ["/other"], "network": True}
+    assert action["reason"] == "to build"
+    reviews = [event for event in bench.events if isinstance(event, AutoReviewed)]
+    assert [review.status for review in reviews] == ["inProgress", "approved"]
+    for review in reviews:
+        for method, params in auto_review_told("thread-1", review):
+            document = json.loads(msgspec.json.encode(params))
+            check_message("server", {"method": method.name, "params": document})
+            if "action" in document:
+                assert document["action"]["type"] == "requestPermissions"
+
+
+def test_a_wish_that_is_denied_grants_nothing() -> None:
+    bench, _ = _asking_for_more(DENY)
+    assert asyncio.run(bench.run()).status == "completed"
+    empty = {"network": None, "file_system": None}
+    assert json.loads(bench.output) == {"permissions": empty, "scope": "turn"}
+    assert bench.statuses == ["inProgress", "denied"]

@@ -148,6 +148,16 @@ def test_the_person_is_asked_and_the_model_told_what_was_granted(tmp_path: Path)
     assert request.reason == "please"
 
 
+def test_the_question_names_where_a_link_leads(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "link").symlink_to(tmp_path / "other")
+    bench = Bench(tmp_path, [asking(write=("link/new",))])
+    bench.run()
+    (request,) = bench.approver.asked
+    assert isinstance(request, PermissionRequest)
+    assert request.permissions.write == (str(tmp_path / "other" / "new"),)
+
+
 @pytest.mark.parametrize(
     "policy",
     ["never", GranularApproval(sandbox_approval=True, rules=True, mcp_elicitations=True)],

@@ -39,15 +39,20 @@ class Approvals:
     async def decide(self, request: ApprovalRequest, ctx: ToolContext) -> Answer:
         if ctx.turn.approvals_reviewer != "auto_review":
             return await self._person.decide(request, ctx)
-        if self._reviewer is None:
-            self._reviewer = auto_reviewer(self._find, self._person)
-        return await self._reviewer.decide(request, ctx)
+        return await self._loaded().decide(request, ctx)
 
     async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
         return await self._person.ask(request, ctx)
 
     async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
-        return await self._person.permit(request, ctx)
+        if ctx.turn.approvals_reviewer != "auto_review":
+            return await self._person.permit(request, ctx)
+        return await self._loaded().permit(request, ctx)
+
+    def _loaded(self) -> AutoReviewer:
+        if self._reviewer is None:
+            self._reviewer = auto_reviewer(self._find, self._person)
+        return self._reviewer
 
     def overrule(self, thread_id: str, review_id: str) -> str | None:
         """See `AutoReviewer.overrule`."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from quire.protocol.policy import Permissions
 from quire.protocol.records import Record
 from quire.protocol.thread import ErrorInfo, ThreadItem
 
@@ -86,6 +87,13 @@ class ReviewedPatch(Struct, frozen=True):
     files: tuple[str, ...]
 
 
+class ReviewedPermissions(Struct, frozen=True):
+    """More than the sandbox gives, for the rest of the turn."""
+
+    permissions: Permissions
+    reason: str | None
+
+
 class AutoReviewed(Struct, frozen=True, kw_only=True):
     """An automatic reviewer decides about item `item_id`: told when it begins and when it ends.
     `aborted` and `timedOut`: there was no verdict, and the action did not run. Times in
@@ -94,7 +102,7 @@ class AutoReviewed(Struct, frozen=True, kw_only=True):
     id: str
     turn_id: str
     item_id: str
-    action: ReviewedCommand | ReviewedPatch
+    action: ReviewedCommand | ReviewedPatch | ReviewedPermissions
     started_at_ms: int
     status: Literal["inProgress", "approved", "denied", "timedOut", "aborted"] = "inProgress"
     completed_at_ms: int = 0

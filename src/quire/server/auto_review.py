@@ -41,13 +41,20 @@ from quire.core.ports import (
 from quire.core.state import ThreadState
 from quire.core.thread import Subscription
 from quire.core.transcript import transcript
-from quire.protocol.events import AutoReviewed, ReviewedCommand, ReviewedPatch
+from quire.protocol.events import (
+    AutoReviewed,
+    ReviewedCommand,
+    ReviewedPatch,
+    ReviewedPermissions,
+)
 from quire.protocol.items import CustomToolCall, FunctionCall, InputText, history_item
 from quire.protocol.ops import UserInput, UserTurn
 from quire.protocol.quoting import command_line
 from quire.protocol.records import TurnCompleted
 from quire.server.beside import close, last_words
 from quire.server.threads import Loaded, Opened
+
+Reviewed = ReviewedCommand | ReviewedPatch | ReviewedPermissions
 
 SECONDS = 90.0
 """So long a review may take, all attempts together."""
@@ -97,10 +104,39 @@ class AutoReviewer:
         if ctx.turn.approvals_reviewer != "auto_review":
             return Declined() if self._person is None else await self._person.decide(request, ctx)
         action = _action(request, self._find(ctx.thread_id).thread.state)
+        shown = _shown(request.action, ctx)
+        verdict = await self._judged(
+            action, _begun(shown, request.item_id, ctx, self._new_id()), ctx
+        )
+        if verdict is None or _allows(verdict):
+            return Accepted()
+        if isinstance(verdict, Unavailable):
+            return Declined(unavailable_words(verdict, request.action))
+        return Declined(denied_words(verdict, request.action))
+
+    async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
+        """Questions of the model are for the person."""
+        return {} if self._person is None else await self._person.ask(request, ctx)
+
+    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
+        if ctx.turn.approvals_reviewer != "auto_review":
+            return Granted() if self._person is None else await self._person.permit(request, ctx)
+        wanted = request.permissions
+        shown = ReviewedPermissions(wanted, request.reason)
+        review = _begun(shown, request.item_id, ctx, self._new_id())
+        verdict = await self._judged(_wish(request), review, ctx)
+        if verdict is None or _allows(verdict):
+            return Granted(permissions=wanted)
+        return Granted()
+
+    async def _judged(
+        self, action: str, review: AutoReviewed, ctx: ToolContext
+    ) -> Verdict | Unavailable | None:
+        """Review it, and tell people how that goes; None when a person has overruled a denial of
+        exactly this. Raises `TooManyDenials`."""
         if (ctx.thread_id, action) in self._overruled:
             self._overruled.discard((ctx.thread_id, action))
-            return Accepted()
-        review = _begun(request, ctx, self._new_id())
+            return None
         ctx.publish(review)
         try:
             verdict = await self._verdict(action, ctx)
@@ -108,21 +144,12 @@ class AutoReviewer:
             ctx.publish(replace(review, status="aborted", completed_at_ms=ctx.now_ms()))
             raise
         ctx.publish(_ended(review, verdict, ctx.now_ms()))
-        if isinstance(verdict, Unavailable):
-            return Declined(unavailable_words(verdict, request.action))
-        denied = verdict.outcome == "deny"
-        if denied:
-            self._remember(ctx.thread_id, review.id, action)
-        self._of_turn(ctx).reviewed(denied=denied)
-        return Declined(denied_words(verdict, request.action)) if denied else Accepted()
-
-    async def ask(self, request: InputRequest, ctx: ToolContext) -> dict[str, tuple[str, ...]]:
-        """Questions of the model are for the person."""
-        return {} if self._person is None else await self._person.ask(request, ctx)
-
-    async def permit(self, request: PermissionRequest, ctx: ToolContext) -> Granted:
-        """Rights that outlast one action are for the person to give."""
-        return Granted() if self._person is None else await self._person.permit(request, ctx)
+        if isinstance(verdict, Verdict):
+            denied = verdict.outcome == "deny"
+            if denied:
+                self._remember(ctx.thread_id, review.id, action)
+            self._of_turn(ctx).reviewed(denied=denied)
+        return verdict
 
     def overrule(self, thread_id: str, review_id: str) -> str | None:
         """The person allows what was denied: exactly that, once. What the model is told of it;
@@ -222,8 +249,28 @@ def _action(request: ApprovalRequest, state: ThreadState) -> str:
                 "files": paths,
                 "patch": _call_text(request.item_id, state),
             }
+    return _evidence(document)
+
+
+def _wish(request: PermissionRequest) -> str:
+    """The same for a request for more than the sandbox gives."""
+    return _evidence(
+        {
+            "tool": "request_permissions",
+            "until": "the turn ends",
+            "permissions": request.permissions,
+            "reason": request.reason,
+        }
+    )
+
+
+def _evidence(document: dict[str, object]) -> str:
     text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
     return text.replace(">", "\\u003e")
+
+
+def _allows(verdict: Verdict | Unavailable) -> bool:
+    return isinstance(verdict, Verdict) and verdict.outcome == "allow"
 
 
 def _call_text(call_id: str, state: ThreadState) -> str:
@@ -237,16 +284,19 @@ def _call_text(call_id: str, state: ThreadState) -> str:
     return ""
 
 
-def _begun(request: ApprovalRequest, ctx: ToolContext, review_id: str) -> AutoReviewed:
-    match request.action:
+def _shown(action: CommandAction | PatchAction, ctx: ToolContext) -> Reviewed:
+    match action:
         case CommandAction(argv=argv, cwd=cwd):
-            action = ReviewedCommand(command_line(argv), cwd)
+            return ReviewedCommand(command_line(argv), cwd)
         case PatchAction(paths):
-            action = ReviewedPatch(ctx.turn.cwd, paths)
+            return ReviewedPatch(ctx.turn.cwd, paths)
+
+
+def _begun(action: Reviewed, item_id: str, ctx: ToolContext, review_id: str) -> AutoReviewed:
     return AutoReviewed(
         id=review_id,
         turn_id=ctx.turn_id,
-        item_id=request.item_id,
+        item_id=item_id,
         action=action,
         started_at_ms=ctx.now_ms(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from quire.protocol.events import AutoReviewed, ReviewedCommand
+from quire.protocol.events import AutoReviewed, ReviewedCommand, ReviewedPatch, ReviewedPermissions
 from quire.protocol.rpc.auto_review import (
     AUTO_REVIEW_COMPLETED,
     AUTO_REVIEW_STARTED,
@@ -16,8 +16,10 @@ from quire.protocol.rpc.auto_review import (
     GuardianWarningNotification,
     ItemGuardianApprovalReviewCompletedNotification,
     ItemGuardianApprovalReviewStartedNotification,
+    RequestPermissionsGuardianApprovalReviewAction,
 )
 from quire.protocol.rpc.method import Notification
+from quire.server.permissions import permissions_asked
 
 
 def auto_review_told(thread_id: str, event: AutoReviewed) -> list[tuple[Notification, Struct]]:
@@ -54,8 +56,14 @@ def auto_review_told(thread_id: str, event: AutoReviewed) -> list[tuple[Notifica
 
 
 def _action(event: AutoReviewed) -> GuardianApprovalReviewAction:
-    if isinstance(event.action, ReviewedCommand):
-        return CommandGuardianApprovalReviewAction(
-            source="unifiedExec", command=event.action.command, cwd=event.action.cwd
-        )
-    return ApplyPatchGuardianApprovalReviewAction(cwd=event.action.cwd, files=event.action.files)
+    match event.action:
+        case ReviewedCommand(command, cwd):
+            return CommandGuardianApprovalReviewAction(
+                source="unifiedExec", command=command, cwd=cwd
+            )
+        case ReviewedPermissions(permissions, reason):
+            return RequestPermissionsGuardianApprovalReviewAction(
+                reason=reason, permissions=permissions_asked(permissions)
+            )
+        case ReviewedPatch(cwd, files):
+            return ApplyPatchGuardianApprovalReviewAction(cwd=cwd, files=files)
