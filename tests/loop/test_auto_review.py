@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -266,9 +267,9 @@ def test_other_turns_are_for_the_person() -> None:
     assert alone.tools.started == []
 
 
-def _asking_for_more(outcome: list[HistoryItem]) -> tuple[Bench, ScriptedModel]:
+def _asking_for_more(outcome: Sequence[HistoryItem]) -> tuple[Bench, ScriptedModel]:
     """A model that asks for more than the sandbox gives, and runs `true`."""
-    bench, judge = Bench(), ScriptedModel([outcome])
+    bench, judge = Bench(), ScriptedModel([[*outcome]])
     bench.judges.append(judge)
     permits = Permits(bench.reviewer, Places(pin=str))
     wanted = {"file_system": {"write": ["/other"]}, "network": {"enabled": True}}
