@@ -16,7 +16,7 @@ from quire.core.permits import Permits, Places
 from quire.core.ports import Accepted, Action, CommandAction, Judgement, PatchAction
 from quire.core.thread import Thread
 from quire.protocol.events import AutoReviewed, Event
-from quire.protocol.items import HistoryItem
+from quire.protocol.items import Message
 from quire.protocol.local import ThreadInfo
 from quire.protocol.ops import Interrupt
 from quire.protocol.policy import SandboxPolicy, TurnContext
@@ -267,7 +267,7 @@ def test_other_turns_are_for_the_person() -> None:
     assert alone.tools.started == []
 
 
-def _asking_for_more(outcome: Sequence[HistoryItem]) -> tuple[Bench, ScriptedModel]:
+def _asking_for_more(outcome: Sequence[Message]) -> tuple[Bench, ScriptedModel]:
     """A model that asks for more than the sandbox gives, and runs `true`."""
     bench, judge = Bench(), ScriptedModel([[*outcome]])
     bench.judges.append(judge)
