@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from quire.app.server import ServerPlace, make_server
 from quire.config.errors import ConfigError
 from quire.config.load import ConfigSources, LoadedConfig, load
 from quire.config.requirements import PatternToken, PrefixRule
-from quire.protocol.policy import GranularApproval, SandboxPolicy, TurnContext
+from quire.protocol.local import ThreadStartParams, TurnChanges
+from quire.protocol.policy import GranularApproval, SandboxMode, SandboxPolicy, TurnContext
 
 
 def loaded(base: Path, requirements: str, config: str = "", *overrides: str) -> LoadedConfig:
@@ -179,3 +182,52 @@ def test_a_mode_that_is_asked_for_is_refused_with_the_reason(tmp_path: Path) -> 
         "invalid value for `sandbox_mode`: `workspace-write` is not in the allowed set [read-only] "
         f"(set by {tmp_path / 'requirements.toml'})"
     )
+
+
+_PROFILES = (
+    'default_permissions = ":workspace"\n[allowed_permission_profiles]\n'
+    '":read-only" = true\n":workspace" = true\n":danger-full-access" = false\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        ("danger-full-access", "workspace-write"),
+        ("workspace-write", "workspace-write"),
+        ("read-only", "read-only"),
+    ],
+)
+def test_a_mode_is_no_way_around_the_allowed_profiles(
+    wanted: SandboxMode, given: str, tmp_path: Path
+) -> None:
+    found = loaded(tmp_path, _PROFILES, "", f"sandbox_mode={wanted}")
+    assert found.config.sandbox_mode == given
+    assert len(found.warnings) == (wanted != given)
+    assert found.requirements is not None
+    assert (found.requirements.refused_sandbox(wanted) is None) is (wanted == given)
+
+
+def test_nor_is_the_sandbox_of_a_turn(tmp_path: Path) -> None:
+    (tmp_path / "requirements.toml").write_text(_PROFILES)
+    place = ServerPlace(
+        env={},
+        sources=ConfigSources(
+            home=str(tmp_path),
+            cwd=str(tmp_path),
+            system_file=str(tmp_path / "none.toml"),
+            requirements_files=(str(tmp_path / "requirements.toml"),),
+        ),
+    )
+
+    async def body() -> list[str]:
+        server = make_server(place)
+        loaded = server.hubs.start(ThreadStartParams(ephemeral=True)).loaded
+        modes = [loaded.context.sandbox.mode]
+        for wanted in ("danger-full-access", "workspace-write"):
+            loaded.revise(TurnChanges(sandbox=SandboxPolicy(mode=wanted)))
+            modes.append(loaded.context.sandbox.mode)
+        await server.aclose()
+        return modes
+
+    assert asyncio.run(body()) == ["workspace-write", "read-only", "workspace-write"]

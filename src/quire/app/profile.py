@@ -114,11 +114,19 @@ class Profile:
         if changes.permissions is not None:
             given["sandbox"] = self._permitted(changes.permissions, context.cwd)
         elif changes.sandbox is not None:  # What a profile hides stays hidden.
-            hidden = context.sandbox.denied_reads
-            given["sandbox"] = replace(changes.sandbox, denied_reads=hidden)
+            given["sandbox"] = self._allowed(
+                replace(changes.sandbox, denied_reads=context.sandbox.denied_reads), context
+            )
         revised = replace(context, **{k: v for k, v in given.items() if v is not None})
         required = self.setup.loaded.requirements
         return revised if required is None else required.limited(revised)
+
+    def _allowed(self, wanted: SandboxPolicy, context: TurnContext) -> SandboxPolicy:
+        """`wanted`, if it is in force already or may be chosen beside the permission profiles."""
+        required = self.setup.loaded.requirements
+        if required is None or wanted == context.sandbox or required.allows_mode(wanted.mode):
+            return wanted
+        return replace(wanted, mode="read-only")
 
     def _permitted(self, profile: str, cwd: str) -> SandboxPolicy:
         """What a permission profile allows. Raises `ConfigError` when there is none such."""

@@ -50,20 +50,27 @@ def with_permissions(
     set in the same layer as `sandbox_mode`, or in a higher one. Where the
     administrator does not allow it, his default takes its place. Raises `ConfigError`."""
     fallback = required.default_permissions if required else None
-    name, warnings = config.default_permissions, list[str]()
-    if name is None and fallback is None:
+    name, warnings, mode = config.default_permissions, list[str](), config.sandbox_mode
+    refused = mode is not None and required is not None and not required.allows_mode(mode)
+    if name is None and fallback is None and not refused:
         if config.permissions:
             raise ConfigError(
                 "config: config defines `[permissions]` profiles but does not set "
                 "`default_permissions`"
             )
         return config, None, warnings
-    if name is not None and _rank(layers, "sandbox_mode") > _rank(layers, "default_permissions"):
-        return config, None, warnings
-    if name is None and config.sandbox_mode is not None:
+    above = _rank(layers, "sandbox_mode") > _rank(layers, "default_permissions")
+    by_mode = above if name is not None else mode is not None
+    if by_mode and not refused:
         return config, None, warnings
     chosen = name or fallback or READ_ONLY
-    if required is not None and not required.allows_profile(chosen):
+    if by_mode:
+        chosen = fallback or READ_ONLY
+        warnings.append(
+            "Configured value for `sandbox_mode` is disallowed by requirements; falling back to "
+            f"required value {chosen}."
+        )
+    elif required is not None and not required.allows_profile(chosen):
         instead = fallback or READ_ONLY
         warnings.append(
             f"Configured value for `default_permissions` is disallowed by requirements; falling "

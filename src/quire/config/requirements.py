@@ -115,9 +115,24 @@ class Requirements(Struct, frozen=True, kw_only=True):
         """What is wrong with a mode that is asked for and not to be replaced; None when it is
         allowed."""
         allowed = self.allowed_sandbox_modes
-        if allowed is None or mode in allowed:
-            return None
-        return self._refusal("sandbox_mode", mode, allowed)
+        if allowed is not None and mode not in allowed:
+            return self._refusal("sandbox_mode", mode, allowed)
+        if not self.allows_mode(mode):
+            allowed = [
+                name for name, used in (self.allowed_permission_profiles or {}).items() if used
+            ]
+            return self._refusal("sandbox_mode", mode, allowed)
+        return None
+
+    def allows_mode(self, mode: SandboxMode) -> bool:
+        """Whether a mode may be chosen beside the permission profiles: only if its own profile
+        may be. Nobody is kept from `read-only`."""
+        profiles = self.allowed_permission_profiles
+        if mode == "read-only":
+            return True
+        return profiles is None or any(
+            profiles.get(name, False) for name, of in _MODES.items() if of == mode
+        )
 
     def limited(self, turn: TurnContext) -> TurnContext:
         """The settings of a turn as far as they are allowed, for what a client changed."""
