@@ -126,6 +126,8 @@ def test_a_command_asks_for_itself(place: Place) -> None:
         talk.open(place)
         talk.start()
         params = talk.answer("item/commandExecution/requestApproval", {"decision": "accept"})
+        wanted = f"please (asks for more in its sandbox: write {granted})"
+        assert params["reason"] == wanted
         assert params["availableDecisions"] == ["accept", "cancel"]
         assert params["additionalPermissions"]["fileSystem"]["write"] == [str(granted)]
         talk.end()

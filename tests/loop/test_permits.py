@@ -210,12 +210,15 @@ def test_never_more_than_was_asked_for(tmp_path: Path) -> None:
         ("../home/rules", "is protected (settings)"),
         ("../secret/key", "is hidden by the permission profile"),
         ("root", "would open the whole machine"),
-        ("a\0b", "nul byte"),
+        ("a\0b", "cannot be shown"),
+        ("a\n- read b", "cannot be shown"),
+        ("odd", "cannot be shown"),
     ],
 )
 def test_what_nobody_can_grant_is_not_asked(tmp_path: Path, path: str, fault: str) -> None:
     bench = Bench(tmp_path, [asking(write=(path,))], grants=(given(tmp_path),))
     (bench.project / "root").symlink_to("/")
+    (bench.project / "odd").symlink_to(tmp_path / "\u202e")
     hiding = replace(CLOSED, denied_reads=(str(tmp_path / "secret"),))
     assert fault in bench.run(sandbox=hiding)[0]
     assert bench.approver.asked == []
@@ -352,6 +355,14 @@ def test_a_session_answer_covers_the_same_wish_alone(tmp_path: Path) -> None:
     assert len(bench.approver.asked) == 2
     assert len(bench.sandbox.spawned) == 2
     assert "rejected by user" in told[2]
+
+
+def test_without_a_sandbox_there_is_nothing_to_ask_for(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [wanting(file_system={"write": [".git"]})])
+    full = SandboxPolicy(mode="danger-full-access")
+    bench.run("never", sandbox=full)
+    assert bench.policies == [full]
+    assert bench.approver.asked == []
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ def tool_call(request: ApprovalRequest) -> ToolCallUpdate:
     reason: Content = []
     if request.reason:
         reason = [tool_content(text_block(request.reason))]
+    if request.wishes:
+        lines = "\n".join(f"- {wish}" for wish in request.wishes)
+        reason.append(tool_content(text_block(f"Asks for:\n{lines}")))
     if request.kind == "patch":
         return ToolCallUpdate(
             tool_call_id=request.item_id,

@@ -14,6 +14,8 @@ from quire.protocol.rpc.approvals import (
     FILE_CHANGE_APPROVAL,
     PERMISSIONS_APPROVAL,
     USER_INPUT,
+    AdditionalFileSystemPermissions,
+    AdditionalPermissionProfile,
     CommandExecutionAmendment,
     CommandExecutionApprovalDecision,
     CommandExecutionRequestApprovalParams,
@@ -21,6 +23,7 @@ from quire.protocol.rpc.approvals import (
     FileChangeRequestApprovalParams,
     FileChangeRequestApprovalResponse,
     GrantedPermissionProfile,
+    PathFileSystemPath,
     PermissionsRequestApprovalParams,
     PermissionsRequestApprovalResponse,
     ToolRequestUserInputAnswer,
@@ -62,6 +65,17 @@ class ApprovalRequest(Struct, frozen=True, kw_only=True):
     changes: tuple[FileUpdateChange, ...] = ()
     decisions: tuple[Decision, ...] = _WORDS
     params: ApprovalParams
+
+    @property
+    def wishes(self) -> tuple[str, ...]:
+        """What is asked for beyond the sandbox, a line each: `write /folder`, `the network`."""
+        match self.params:
+            case PermissionsRequestApprovalParams(permissions=asked):
+                return _wishes(asked)
+            case CommandExecutionRequestApprovalParams(additional_permissions=asked) if asked:
+                return _wishes(asked)
+            case _:
+                return ()
 
     @property
     def always(self) -> CommandExecutionAmendment | None:
@@ -177,6 +191,24 @@ def _granted(params: PermissionsRequestApprovalParams, decision: str) -> Struct:
         granted = GrantedPermissionProfile(network=asked.network, file_system=asked.file_system)
     scope = "session" if decision == "acceptForSession" else "turn"
     return PermissionsRequestApprovalResponse(permissions=granted, scope=scope)
+
+
+def _wishes(asked: AdditionalPermissionProfile) -> tuple[str, ...]:
+    files = asked.file_system or AdditionalFileSystemPermissions()
+    named = [("read", path) for path in files.read or ()]
+    named += [("write", path) for path in files.write or ()]
+    for entry in files.entries or ():
+        if entry.access != "deny":
+            place = entry.path
+            path = place.path if isinstance(place, PathFileSystemPath) else _json(place)
+            named.append((entry.access, path))
+    network = asked.network is not None and asked.network.enabled
+    lines = [f"{access} {path}" for access, path in named]
+    return tuple(dict.fromkeys([*lines, "the network"] if network else lines))
+
+
+def _json(place: Struct) -> str:
+    return msgspec.json.encode(place).decode()
 
 
 def _answered(answers: Answers) -> ToolRequestUserInputResponse:

@@ -66,7 +66,11 @@ class Permits:
         read = tuple(dict.fromkeys(map(self._places.pin, wanted.read)))
         write = tuple(dict.fromkeys(map(self._places.pin, wanted.write)))
         policy = ctx.turn.sandbox
+        if policy.mode == "danger-full-access":
+            return Permissions(read=read, write=write, network=wanted.network)
         for path in (*read, *write):
+            if not path.isprintable():  # Where a link leads may look like another question.
+                raise ToolError(f"{path!r} cannot be shown to the person who decides")
             if policy.hides(path, self._places.pin):
                 raise ToolError(f"{path} is hidden by the permission profile and stays hidden")
         for path in write:

@@ -52,6 +52,8 @@ def message(request: ApprovalRequest) -> str:
             lines += ["", change.path, change.diff]
     else:
         lines = [f"Give more permissions in {request.cwd}?"]
+    if request.wishes:
+        lines += ["", "It asks for:", *(f"- {wish}" for wish in request.wishes)]
     if request.reason:
         lines += ["", f"Reason: {request.reason}"]
     text = "\n".join(lines)

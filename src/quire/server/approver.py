@@ -43,7 +43,7 @@ from quire.protocol.rpc.approvals import (
     ToolRequestUserInputResponse,
 )
 from quire.server.hub import ThreadHub
-from quire.server.permissions import granted, permissions_asked
+from quire.server.permissions import granted, permissions_asked, reason_for
 from quire.server.views import Actions, command_actions
 
 ENVIRONMENT = "local"
@@ -130,7 +130,7 @@ class ClientApprover:
             item_id=request.item_id,
             started_at_ms=ctx.now_ms(),
             environment_id=ENVIRONMENT,
-            reason=request.reason,
+            reason=request.reason if more is None else reason_for(more, request.reason),
             command=command_line(action.argv),
             cwd=action.cwd,
             command_actions=command_actions(action.argv, action.cwd, self._actions),

@@ -31,6 +31,14 @@ def permissions_asked(asked: Permissions) -> RequestPermissionProfile:
     )
 
 
+def reason_for(asked: Permissions, justification: str | None) -> str:
+    """Why a command is asked about, for clients that are not told of permissions otherwise."""
+    wishes = [f"write {path}" for path in asked.write] + [f"read {path}" for path in asked.read]
+    wanted = ", ".join([*wishes, "the network"] if asked.network else wishes)
+    words = f"asks for more in its sandbox: {wanted}"
+    return f"{justification} ({words})" if justification else words
+
+
 def granted(answer: PermissionsRequestApprovalResponse) -> Granted:
     """What the client granted: entries that name a path, and none that one with `deny` touches.
     Where such a one names no path, no files are granted."""

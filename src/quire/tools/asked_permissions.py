@@ -58,8 +58,8 @@ class AskedPermissions(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _path(path: str, cwd: str) -> str:
-    if "\0" in path:
-        raise ToolError("invalid path: nul byte found in provided data")
+    if not path.isprintable():  # A line end in it could make a person misread the question.
+        raise ToolError(f"invalid path: {path!r} cannot be shown to the person who decides")
     home = os.path.expanduser(path) if path == "~" or path.startswith("~/") else path
     return os.path.normpath(os.path.join(cwd, home))
 
