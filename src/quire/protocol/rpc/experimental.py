@@ -27,6 +27,7 @@ METHODS = frozenset(
         "thread/queue/start",
         "thread/queue/update",
         "thread/search",
+        "thread/searchOccurrences",
     }
 )
 """The same that the catalog marks: here without loading it."""
