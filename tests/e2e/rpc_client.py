@@ -23,7 +23,7 @@ class RpcClient:
     def __enter__(self) -> Self:
         info = {"name": "test", "title": None, "version": "1"}
         self.call("initialize", {"clientInfo": info, "capabilities": {"experimentalApi": True}})
-        self._send({"method": "initialized"})
+        self.send({"method": "initialized"})
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -34,7 +34,7 @@ class RpcClient:
         """The result; an error fails."""
         self.post(method, params)
         while True:
-            message = self._receive()
+            message = self.receive()
             if message.get("id") == self._id and "method" not in message:
                 assert "error" not in message, message
                 return message["result"]
@@ -43,7 +43,7 @@ class RpcClient:
     def post(self, method: str, params: dict[str, Any]) -> None:
         """Call, without waiting for the answer."""
         self._id += 1
-        self._send({"id": self._id, "method": method, "params": params})
+        self.send({"id": self._id, "method": method, "params": params})
 
     def wait_for(self, method: str) -> dict[str, Any]:
         """The parameters of the next notification of this kind, which is taken away."""
@@ -52,7 +52,7 @@ class RpcClient:
     def answer(self, method: str, result: dict[str, Any]) -> dict[str, Any]:
         """Answer the server's next question of this kind; its parameters."""
         question = self._next(method)
-        self._send({"id": question["id"], "result": result})
+        self.send({"id": question["id"], "result": result})
         return question["params"]
 
     def _next(self, method: str) -> dict[str, Any]:
@@ -60,12 +60,12 @@ class RpcClient:
             for number, message in enumerate(self.notifications):
                 if message.get("method") == method:
                     return self.notifications.pop(number)
-            self.notifications.append(self._receive())
+            self.notifications.append(self.receive())
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         self._socket.sendall(json.dumps(message).encode() + b"\n")
 
-    def _receive(self) -> dict[str, Any]:
+    def receive(self) -> dict[str, Any]:
         line = self._lines.readline()
         assert line, "the server is gone"
         return json.loads(line)

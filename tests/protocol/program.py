@@ -115,10 +115,6 @@ class Program:
         self._process.stdin.close()
 
     @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    @property
     def errors(self) -> str:
         """What it wrote to standard error."""
         return self._errors.decode("utf-8", "replace")
@@ -144,6 +140,10 @@ class Program:
         else:
             self._conversation.asked(message)
         self.write(json.dumps(message).encode() + b"\n")
+
+    def expect(self, answer: int | str, method: str) -> None:
+        """An answer will come to a call that `write` sent."""
+        self._conversation.asked({"id": answer, "method": method})
 
     def ask(self, method: str, params: Message | None = None, *, sound: bool = True) -> int:
         """Send a call; its id."""

@@ -112,10 +112,14 @@ class Connection:
         """Serve until the client is gone. A cancellation closes the connection."""
         writer = asyncio.create_task(self._write())
         reader = asyncio.create_task(self._read())
+        deaf = asyncio.create_task(self._outbox.overflow())
         try:
-            await asyncio.wait([reader, writer], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([reader, writer, deaf], return_when=asyncio.FIRST_COMPLETED)
+            if deaf.done():
+                writer.cancel()
             await self._finish_calls(writer)
         finally:
+            deaf.cancel()
             try:
                 self._close()
             finally:

@@ -23,14 +23,14 @@ class Outbox:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._closed = False
-        self.overflowed = False
+        self._overflowed = asyncio.Event()
 
     def put(self, frame: bytes, *, lossy: bool = False) -> None:
         """Never waits. A lossy frame is dropped when many wait."""
         if self._closed or (lossy and len(self._frames) >= MAX_WAITING_DELTAS):
             return
         if self._bytes + len(frame) > MAX_WAITING_BYTES and self._frames:
-            self.overflowed = True
+            self._overflowed.set()
             self.close()
             self._frames.clear()
             return
@@ -48,6 +48,10 @@ class Outbox:
         frame = self._frames.popleft()
         self._bytes -= len(frame)
         return frame
+
+    async def overflow(self) -> None:
+        """Return once more waited than may."""
+        await self._overflowed.wait()
 
     def close(self) -> None:
         """No more frames: what waits is still sent."""

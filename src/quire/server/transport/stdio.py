@@ -36,9 +36,17 @@ def open_stdio() -> LineChannel:
 
 def open_descriptors(reader: int, writer: int) -> LineChannel:
     """A channel over two descriptors, which it owns."""
-    channel = LineChannel()
+    channel = _StdioChannel()
     DescriptorTransport(reader, writer, channel)
     return channel
+
+
+class _StdioChannel(LineChannel):
+    """Input and output end apart: a script's input ends long before its output."""
+
+    def eof_received(self) -> bool:
+        self.half_open = True
+        return super().eof_received()
 
 
 class DescriptorTransport(asyncio.Transport):

@@ -30,6 +30,7 @@ class FrameChannel(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.lost = asyncio.Event()
         self.half_open = False
+        """A subclass knows: a socket's client that says no more is gone as a rule."""
         self.stalled = False
         """True while the client does not read what is written."""
         self._transport: asyncio.Transport | None = None
@@ -152,7 +153,6 @@ class FrameChannel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client says no more; it may still read, so the transport stays open."""
-        self.half_open = True
         self.end()
         return True
 
