@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -294,15 +294,15 @@ def test_a_client_that_stops_reading_holds_nothing_up(server: Server) -> None:
     assert heard.count(b"item/agentMessage/delta") < 30_000
 
 
-def test_a_client_that_asks_and_does_not_read_is_not_read_either(server: Server) -> None:
+def test_a_client_that_asks_and_does_not_read_costs_little(server: Server) -> None:
     with RpcClient(server.path) as one, deaf(server) as silent:
         file = server.place.repo / "large"
         file.write_bytes(b"x" * 100_000)
         before = server.resident()
         silent.settimeout(0.5)
         call = {"method": "fs/readFile", "params": {"path": str(file)}}
-        frames = b"".join(line({"id": number, **call}) for number in range(20_000))
-        with pytest.raises(TimeoutError):
+        frames = b"".join(line({"id": number, **call}) for number in range(200_000))
+        with suppress(OSError):  # It is not read any more, or given up.
             silent.sendall(frames)
         assert one.call("thread/loaded/list", {})["data"] == []
         assert server.resident() - before < 200 * MEGABYTE
