@@ -260,7 +260,8 @@ class Opener:
 
         if not offered(profile.config.features):
             return None
-        return permits_for(profile, self._approver, self._app.sandbox.root)
+        required = profile.setup.loaded.requirements
+        return permits_for(self._home, self._approver, self._app.sandbox.root, required)
 
     def _tools(
         self,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from quire.app.profile import Profile
 from quire.core.errors import ToolError
 from quire.core.permits import Permits, Places
 from quire.core.ports import Approver
+
+if TYPE_CHECKING:
+    from quire.config.requirements import Requirements
 
 TOOL = "request_permissions_tool"
 COMMANDS = "exec_permission_approvals"
@@ -19,10 +22,15 @@ def offered(features: Mapping[str, bool]) -> bool:
     return features.get(TOOL, False) or features.get(COMMANDS, False)
 
 
-def permits_for(profile: Profile, approver: Approver | None, root: Callable[[str], str]) -> Permits:
-    """`root` gives the real path that a place had when it was first named."""
-    places = Places(pin=lambda path: _pinned(path, root), held=(_real(profile.setup.home),))
-    required = profile.setup.loaded.requirements
+def permits_for(
+    home: str,
+    approver: Approver | None,
+    root: Callable[[str], str],
+    required: Requirements | None = None,
+) -> Permits:
+    """`home` is Quire's own folder; `root` gives the real path that a place had when it was first
+    named; `required` is what the administrator demands."""
+    places = Places(pin=lambda path: _pinned(path, root), held=(_real(home),))
     if required is None:
         return Permits(approver, places)
     return Permits(approver, places, required.limited)
