@@ -151,7 +151,13 @@ EXACT = {
 @pytest.mark.parametrize("profile", EXACT.values(), ids=EXACT.keys())
 def test_the_same_as_a_real_login_shell(home: Home, profile: str) -> None:
     home.write(profile=profile, bashrc="export FROM_BASHRC=1\n")
-    assert_same(home, home.learned())
+    shell = home.learned()
+    for _ in range(5):
+        if shell.effect() is not None:
+            break
+        # What a job in the background traces may fall into the description: it is not used then.
+        shell = home.learned()
+    assert_same(home, shell)
     # And once more, as a later process finds it.
     assert_same(home, home.shell())
 
