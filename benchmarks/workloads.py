@@ -226,8 +226,9 @@ class Bench:
         served = serve(command, folders, workload.parallel)
         time.sleep(_LOG_DELAY)
         expected = (workload.calls + 1) * workload.parallel
-        if len(self._server.requests()) != expected:
-            served.wrong.append(f"{len(self._server.requests())} requests instead of {expected}")
+        requests = len(self._server.requests())
+        if requests != expected:
+            served.wrong.append(f"{requests} requests instead of {expected}")
         missing = [folder for folder in folders if not os.path.exists(f"{folder}/out.txt")]
         if missing:
             served.wrong.append("out.txt was not written")
