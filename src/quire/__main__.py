@@ -25,14 +25,20 @@ def main() -> int:
 
 def _load_msgspec() -> None:
     """msgspec takes two names from `typing_extensions` where some other package has brought it,
-    and from `typing` where none has. They are the same, and the first costs 5 ms."""
-    if "typing_extensions" in sys.modules:
+    and from `typing` where none has. They are the same, and the first costs 5 ms. It imports
+    `uuid`, which imports `platform` (1 ms) to ask for the name of the system."""
+    if "typing_extensions" in sys.modules or "platform" in sys.modules:
         return
+    import os
+
+    platform = type(sys)("platform")
+    platform.__dict__["system"] = lambda: os.uname().sysname
+    sys.modules["platform"] = platform
     sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # fails to import
     try:
         import msgspec as msgspec
     finally:
-        del sys.modules["typing_extensions"]
+        del sys.modules["typing_extensions"], sys.modules["platform"]
 
 
 if __name__ == "__main__":

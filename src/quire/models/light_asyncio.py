@@ -2,7 +2,8 @@
 
 asyncio imports `ssl` at its first import if it can, and works without it if it cannot; `ssl` and
 the libraries behind it are 6 of the 60 ms that a command takes to its first request. It imports
-`inspect` (5 ms) for rare questions only, and `logging` (3 ms) for what goes wrong, so both may come
+`inspect` (5 ms) for rare questions only, `logging` (3 ms), `traceback` and `linecache` (2 ms) for what
+goes wrong, and `subprocess` (2 ms) for processes that it does not start here, so all of them may come
 when they are asked.
 
 `prepare` must be called before anything imports asyncio. What needs TLS later in such a process
@@ -53,6 +54,12 @@ class _LaterLogging(_Later):
         return _Logger(name)
 
 
+class _LaterSubprocess(_Later):
+    """`subprocess`, whose three numbers asyncio has in its signatures."""
+
+    PIPE, STDOUT, DEVNULL = -1, -2, -3
+
+
 def prepare(tls: bool) -> None:
     """Import asyncio, with `ssl` if `tls`. Does nothing when asyncio is there already. Not
     thread-safe: called once, at start."""
@@ -62,7 +69,13 @@ def prepare(tls: bool) -> None:
     if hide:
         # None in sys.modules is Python's own way to make an import fail.
         sys.modules["ssl"] = None  # type: ignore[assignment]  # the stub does not know of None
-    later = (_Later("inspect"), _LaterLogging("logging"))
+    later = (
+        _Later("inspect"),
+        _Later("traceback"),
+        _Later("linecache"),
+        _LaterLogging("logging"),
+        _LaterSubprocess("subprocess"),
+    )
     for module in later:
         sys.modules.setdefault(module.__name__, module)
     try:
