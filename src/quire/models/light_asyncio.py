@@ -2,9 +2,9 @@
 
 asyncio imports `ssl` at its first import if it can, and works without it if it cannot; `ssl` and
 the libraries behind it are 6 of the 60 ms that a command takes to its first request. It imports
-`inspect` (5 ms) for rare questions only, `logging` (3 ms), `traceback` and `linecache` (2 ms) for what
-goes wrong, and `subprocess` (2 ms) for processes that it does not start here, so all of them may come
-when they are asked.
+`inspect` (5 ms) for rare questions only, `logging` (3 ms), `traceback` and `linecache` (2 ms) for
+what goes wrong, and `subprocess` (2 ms) for processes that it does not start here, so all of them
+may come when they are asked.
 
 `prepare` must be called before anything imports asyncio. What needs TLS later in such a process
 calls `ensure_tls` first; the model transport does.

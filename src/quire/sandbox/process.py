@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 BUFFER_BYTES = 65_536
 """What one `read` returns at most: the size of a pipe."""
 
+_FLOOD_BYTES = 1 << 20
+"""A command that printed so much gets a pipe of this size."""
+_FILL_SECONDS = 0.001
+_F_SETPIPE_SZ = 1031
+
 _buffer = bytearray(BUFFER_BYTES)  # One for all: a read is copied out before the next begins.
 _window = memoryview(_buffer)
 
@@ -35,6 +40,7 @@ class RunningProcess:
         self._output, self._errors, self._input = streams.output, streams.errors, streams.input
         self._tty = streams.tty
         self._on_end = on_end
+        self._flood = _Flood()
         self._loop = asyncio.get_running_loop()
         self._exit: asyncio.Future[int] = self._loop.create_future()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -108,11 +114,19 @@ class RunningProcess:
             ended = self._exit.done()
             data = _take(fd)
             if data is not None:
+                self._flood.read(fd, len(data))
                 return data
             if ended:
                 return b""
             await self._ready(fd, self._loop.add_reader, self._loop.remove_reader)
+            if self._flood.wide and not self._exit.done():
+                await self._pause()
         return b""
+
+    async def _pause(self) -> None:
+        import asyncio
+
+        await asyncio.sleep(_FILL_SECONDS)
 
     async def _ready(
         self,
@@ -146,6 +160,31 @@ class RunningProcess:
         self._exit.set_result(code)
         self._wake()
         self._on_end(self)
+
+
+class _Flood:
+    """Watches for a command that prints a lot. It gets a wider pipe, and the pipe the time to
+    fill: a thousand large reads cost less than ten thousand small ones, which would take the
+    processor from the command itself. Others keep their pipe: wide ones count against what the
+    kernel gives a user."""
+
+    def __init__(self) -> None:
+        self.wide = False
+        self._total = 0
+
+    def read(self, fd: int, count: int) -> None:
+        """So much was read."""
+        self._total += count
+        if self.wide or self._total < _FLOOD_BYTES:
+            return
+        self._total = 0
+        import fcntl
+
+        try:
+            fcntl.fcntl(fd, _F_SETPIPE_SZ, _FLOOD_BYTES)
+        except OSError:  # A terminal, or the kernel's limit: it stays as it is.
+            return
+        self.wide = True
 
 
 def _take(fd: int) -> bytes | None:
