@@ -19,7 +19,6 @@ BUFFER_BYTES = 65_536
 
 _FLOOD_BYTES = 1 << 20
 """A command that printed so much gets a pipe of this size."""
-_FILL_SECONDS = 0.001
 _F_SETPIPE_SZ = 1031
 
 _buffer = bytearray(BUFFER_BYTES)  # One for all: a read is copied out before the next begins.
@@ -112,21 +111,22 @@ class RunningProcess:
     async def _next(self, fd: int) -> bytes:
         while self._open(fd):
             ended = self._exit.done()
-            data = _take(fd)
+            data = _take(fd, self._flood.window)
             if data is not None:
                 self._flood.read(fd, len(data))
                 return data
             if ended:
                 return b""
             await self._ready(fd, self._loop.add_reader, self._loop.remove_reader)
-            if self._flood.wide and not self._exit.done():
-                await self._pause()
+            if self._flood.wide:
+                await self._yield()
         return b""
 
-    async def _pause(self) -> None:
+    async def _yield(self) -> None:
+        """Let others run, and the pipe fill; a timer would let it run full."""
         import asyncio
 
-        await asyncio.sleep(_FILL_SECONDS)
+        await asyncio.sleep(0)
 
     async def _ready(
         self,
@@ -163,13 +163,13 @@ class RunningProcess:
 
 
 class _Flood:
-    """Watches for a command that prints a lot. It gets a wider pipe, and the pipe the time to
-    fill: a thousand large reads cost less than ten thousand small ones, which would take the
-    processor from the command itself. Others keep their pipe: wide ones count against what the
-    kernel gives a user."""
+    """Watches for a command that prints a lot. It gets a wider pipe and is read in larger pieces:
+    small ones would take the processor from the command itself. Others keep their pipe: wide ones
+    count against what the kernel gives a user."""
 
     def __init__(self) -> None:
         self.wide = False
+        self.window = _window
         self._total = 0
 
     def read(self, fd: int, count: int) -> None:
@@ -185,16 +185,17 @@ class _Flood:
         except OSError:  # A terminal, or the kernel's limit: it stays as it is.
             return
         self.wide = True
+        self.window = memoryview(bytearray(_FLOOD_BYTES))
 
 
-def _take(fd: int) -> bytes | None:
+def _take(fd: int, window: memoryview) -> bytes | None:
     """What can be read now; empty at the end, None when nothing is there yet."""
     try:
-        count = os.readv(fd, (_buffer,))
+        count = os.readv(fd, (window,))
     except BlockingIOError:
         return None
     except OSError as exc:
         if exc.errno == errno.EIO:  # A terminal that nobody holds any more.
             return b""
         raise
-    return bytes(_window[:count])
+    return bytes(window[:count])
