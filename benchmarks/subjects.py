@@ -53,12 +53,12 @@ class Place:
         self.root = os.path.join(root, SCRATCH)
         self._url = url
         shutil.rmtree(self.root, ignore_errors=True)
-        for name in ("home", "work", "tmp", "out"):
+        for name in ("home", "projects", "tmp", "out"):
             os.makedirs(f"{self.root}/{name}")
 
     def work(self, subject: Subject, lane: str = "") -> str:
         """The work folder of a subject; `lane` tells parallel and special ones apart."""
-        folder = f"{self.root}/work/{subject.name}{lane}"
+        folder = f"{self.root}/projects/{subject.name}{lane}"
         if not os.path.isdir(f"{folder}/.git"):
             _make_repository(folder)
         return folder
