@@ -102,7 +102,6 @@ def real(folder: Path, test: Callable[[Bench], Awaitable[None]]) -> None:
             async with asyncio.timeout(30):
                 await test(bench)
         finally:
-            await bench.processes.aclose()
             await sandbox.aclose()
 
     asyncio.run(main())

@@ -26,16 +26,14 @@ from quire.protocol.rpc.items import (
     TextUserInput,
     UserInput,
 )
-from quire.protocol.rpc.thread import ThreadForkParams, ThreadResumeParams, ThreadStartParams
+from quire.protocol.rpc.thread import ThreadOverrides
 from quire.protocol.rpc.turn import TurnStartParams
 from quire.protocol.rpc.values import ApprovalsReviewer, AskForApproval
 from quire.server.errors import InvalidRequest
 from quire.server.views import sandbox_policy
 
 
-def thread_settings(
-    params: ThreadStartParams | ThreadResumeParams | ThreadForkParams, client: str
-) -> ThreadSettings:
+def thread_settings(params: ThreadOverrides, client: str) -> ThreadSettings:
     """Raises `InvalidRequest` for settings that cannot be used."""
     if params.permissions is not None and params.sandbox is not None:
         raise InvalidRequest("`permissions` cannot be combined with `sandbox`")

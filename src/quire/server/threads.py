@@ -161,9 +161,6 @@ class Threads:
         except KeyError:
             raise UsageError(f"no thread {thread_id} is loaded; start or resume it first") from None
 
-    def is_loaded(self, thread_id: str) -> bool:
-        return thread_id in self._open
-
     def _keep(self, opened: Opened) -> ThreadInfo:
         self._open[opened.info.id] = Loaded(opened)
         return opened.info

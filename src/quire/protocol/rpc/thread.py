@@ -155,8 +155,9 @@ class Thread(Struct, frozen=True, kw_only=True, rename="camel"):
     turns: tuple[Turn, ...] = ()
 
 
-class ThreadStartParams(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is absent comes from the configuration; `config` holds overrides by dotted key."""
+class ThreadOverrides(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a thread that is opened differs from the configuration. What is absent comes from there
+    (or from the thread's log); `config` holds overrides by dotted key."""
 
     model: str | None = None
     model_provider: str | None = None
@@ -168,9 +169,12 @@ class ThreadStartParams(Struct, frozen=True, kw_only=True, rename="camel"):
     sandbox: SandboxMode | None = None
     permissions: str | None = None
     config: JsonObject | None = None
-    service_name: str | None = None
     base_instructions: str | None = None
     developer_instructions: str | None = None
+
+
+class ThreadStartParams(ThreadOverrides, frozen=True, kw_only=True, rename="camel"):
+    service_name: str | None = None
     personality: Personality | None = None
     multi_agent_mode: MultiAgentMode | None = None
     ephemeral: bool | None = None
@@ -204,24 +208,12 @@ class ThreadResumeInitialTurnsPageParams(Struct, frozen=True, kw_only=True, rena
     items_view: TurnItemsView | None = None
 
 
-class ThreadResumeParams(Struct, frozen=True, kw_only=True, rename="camel"):
+class ThreadResumeParams(ThreadOverrides, frozen=True, kw_only=True, rename="camel"):
     """Load a stored thread: by `history`, else by `path`, else by `thread_id`."""
 
     thread_id: str
     history: tuple[Raw, ...] | None = None
     path: str | None = None
-    model: str | None = None
-    model_provider: str | None = None
-    service_tier: str | None = None
-    cwd: str | None = None
-    runtime_workspace_roots: tuple[str, ...] | None = None
-    approval_policy: AskForApproval | None = None
-    approvals_reviewer: ApprovalsReviewer | None = None
-    sandbox: SandboxMode | None = None
-    permissions: str | None = None
-    config: JsonObject | None = None
-    base_instructions: str | None = None
-    developer_instructions: str | None = None
     personality: Personality | None = None
     exclude_turns: bool = False
     initial_turns_page: ThreadResumeInitialTurnsPageParams | None = None
@@ -240,7 +232,7 @@ class ThreadResumeResponse(ThreadStartResponse, frozen=True, kw_only=True, renam
     items_backwards_cursor: str | None = None
 
 
-class ThreadForkParams(Struct, frozen=True, kw_only=True, rename="camel"):
+class ThreadForkParams(ThreadOverrides, frozen=True, kw_only=True, rename="camel"):
     """A new thread with the history of another, up to `last_turn_id` (that turn included) or
     `before_turn_id` (that turn excluded)."""
 
@@ -248,18 +240,6 @@ class ThreadForkParams(Struct, frozen=True, kw_only=True, rename="camel"):
     last_turn_id: str | None = None
     before_turn_id: str | None = None
     path: str | None = None
-    model: str | None = None
-    model_provider: str | None = None
-    service_tier: str | None = None
-    cwd: str | None = None
-    runtime_workspace_roots: tuple[str, ...] | None = None
-    approval_policy: AskForApproval | None = None
-    approvals_reviewer: ApprovalsReviewer | None = None
-    sandbox: SandboxMode | None = None
-    permissions: str | None = None
-    config: JsonObject | None = None
-    base_instructions: str | None = None
-    developer_instructions: str | None = None
     ephemeral: bool = False
     thread_source: str | None = None
     exclude_turns: bool = False

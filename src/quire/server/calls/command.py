@@ -24,15 +24,14 @@ from quire.protocol.rpc.command import (
 from quire.protocol.rpc.method import Empty
 from quire.server.calls import base64
 from quire.server.calls.blocking import absolute
+from quire.server.calls.controls import Controls
 from quire.server.calls.per_client import PerClient
 from quire.server.calls.running import (
     OUTPUT_CAP,
     TIMEOUT_MS,
-    Job,
     Jobs,
     Order,
     Stream,
-    input_bytes,
     merged,
     quoted,
     seconds,
@@ -78,6 +77,9 @@ class CommandCalls:
         self._permissions = permissions
         self._cwd = cwd
         self._jobs = PerClient[Jobs](Jobs, Jobs.end)
+        self._controls = Controls(
+            self._jobs, "command/exec", "no active command/exec for process id"
+        )
 
     def routes(self) -> Routes:
         return {
@@ -121,28 +123,19 @@ class CommandCalls:
         )
 
     async def write(self, params: CommandExecWriteParams, caller: Caller) -> Empty:
-        close = params.close_stdin
-        data = input_bytes(params.delta_base64, close=close, method="command/exec/write")
-        job = await self._find(caller, params.process_id)
-        await job.write(data, close=close, what="command/exec")
-        return Empty()
+        name, text = params.process_id, params.delta_base64
+        method = "command/exec/write"
+        return await self._controls.write(caller, name, method, text, close=params.close_stdin)
 
     async def terminate(self, params: CommandExecTerminateParams, caller: Caller) -> Empty:
-        job = await self._find(caller, params.process_id)
-        job.kill()
-        return Empty()
+        return await self._controls.kill(caller, params.process_id)
 
     async def resize(self, params: CommandExecResizeParams, caller: Caller) -> Empty:
-        size = _size(params.size)
-        job = await self._find(caller, params.process_id)
-        job.resize(size)
-        return Empty()
+        size = self._size(params.size)
+        return await self._controls.resize(caller, params.process_id, size)
 
-    async def _find(self, caller: Caller, name: str) -> Job:
-        job = await self._jobs.of(caller).find(name)
-        if job is None:
-            raise InvalidRequest(f"no active command/exec for process id {quoted(name)}")
-        return job
+    def _size(self, size: CommandExecTerminalSize) -> tuple[int, int]:
+        return self._controls.checked_size(size.cols, size.rows)
 
     def _order(self, params: CommandExecParams) -> Order:
         """Raises `RpcError`, for the first of several faults that the peer would name."""
@@ -152,7 +145,7 @@ class CommandCalls:
             raise InvalidRequest("`permissionProfile` cannot be combined with `sandboxPolicy`")
         if params.size is not None and not params.tty:
             raise RpcError("command/exec size requires tty: true", INVALID_PARAMS)
-        size = None if params.size is None else _size(params.size)
+        size = None if params.size is None else self._size(params.size)
         policy, roots = self._policy(params)
         environment = merged(self._environment(), params.env)
         if not policy.full_network:
@@ -230,10 +223,3 @@ def _limits(params: CommandExecParams) -> tuple[int | None, float | None]:
         None if params.disable_output_cap else cap,
         seconds(None if params.disable_timeout else timeout, "command/exec"),
     )
-
-
-def _size(size: CommandExecTerminalSize) -> tuple[int, int]:
-    """Columns and rows."""
-    if not size.rows or not size.cols:
-        raise RpcError("command/exec size rows and cols must be greater than 0", INVALID_PARAMS)
-    return size.cols, size.rows

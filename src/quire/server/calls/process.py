@@ -28,6 +28,7 @@ from quire.protocol.rpc.process import (
 )
 from quire.server.calls import base64
 from quire.server.calls.blocking import absolute
+from quire.server.calls.controls import Controls
 from quire.server.calls.per_client import PerClient
 from quire.server.calls.running import (
     OUTPUT_CAP,
@@ -36,7 +37,6 @@ from quire.server.calls.running import (
     Jobs,
     Order,
     Stream,
-    input_bytes,
     merged,
     quoted,
     seconds,
@@ -53,6 +53,7 @@ class ProcessCalls:
         self._sandbox = sandbox
         self._environment = environment
         self._jobs = PerClient[Jobs](Jobs, Jobs.end)
+        self._controls = Controls(self._jobs, "process", "no active process for process handle")
         self._tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> Routes:
@@ -76,29 +77,16 @@ class ProcessCalls:
         return Empty()
 
     async def write_stdin(self, params: ProcessWriteStdinParams, caller: Caller) -> Empty:
-        close = params.close_stdin
-        data = input_bytes(params.delta_base64, close=close, method="process/writeStdin")
-        job = await self._find(caller, params.process_handle)
-        await job.write(data, close=close, what="process")
-        return Empty()
+        name, text = params.process_handle, params.delta_base64
+        method = "process/writeStdin"
+        return await self._controls.write(caller, name, method, text, close=params.close_stdin)
 
     async def kill(self, params: ProcessKillParams, caller: Caller) -> Empty:
-        job = await self._find(caller, params.process_handle)
-        job.kill()
-        return Empty()
+        return await self._controls.kill(caller, params.process_handle)
 
     async def resize_pty(self, params: ProcessResizePtyParams, caller: Caller) -> Empty:
-        size = _size(params.size)
-        job = await self._find(caller, params.process_handle)
-        job.resize(size)
-        return Empty()
-
-    async def aclose(self) -> None:
-        """Kill what runs and wait until everybody was told. Never raises."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        size = self._size(params.size)
+        return await self._controls.resize(caller, params.process_handle, size)
 
     async def _run(
         self, job: Job, order: Order, name: str, client: Client, forget: Callable[[], None]
@@ -129,11 +117,8 @@ class ProcessCalls:
         )
         client.notify(PROCESS_EXITED, told)
 
-    async def _find(self, caller: Caller, name: str) -> Job:
-        job = await self._jobs.of(caller).find(name)
-        if job is None:
-            raise InvalidRequest(f"no active process for process handle {quoted(name)}")
-        return job
+    def _size(self, size: ProcessTerminalSize) -> tuple[int, int]:
+        return self._controls.checked_size(size.cols, size.rows)
 
     def _order(self, params: ProcessSpawnParams) -> Order:
         """Raises `RpcError`, for the first of several faults that the peer would name."""
@@ -144,7 +129,7 @@ class ProcessCalls:
             raise InvalidRequest("processHandle must not be empty")
         if params.size is not None and not params.tty:
             raise RpcError("process/spawn size requires tty: true", INVALID_PARAMS)
-        size = (80, 24) if params.size is None else _size(params.size)
+        size = (80, 24) if params.size is None else self._size(params.size)
         timeout = TIMEOUT_MS if params.timeout_ms is UNSET else params.timeout_ms
         cap = OUTPUT_CAP if params.output_bytes_cap is UNSET else params.output_bytes_cap
         spec = SpawnSpec(
@@ -163,10 +148,3 @@ class ProcessCalls:
             cap=cap,
             streamed=params.tty or params.stream_stdout_stderr,
         )
-
-
-def _size(size: ProcessTerminalSize) -> tuple[int, int]:
-    """Columns and rows."""
-    if not size.rows or not size.cols:
-        raise RpcError("process size rows and cols must be greater than 0", INVALID_PARAMS)
-    return size.cols, size.rows
