@@ -57,6 +57,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("tools.shell", "sandbox"): "a command is what the sandbox exists for",
     ("extend.mcp", "tools.base"): "a server's tools are tools",
+    ("rollout", "config.locking"): "one way to wait for those who change a file, never without end",
     ("client.embedded", "app.embedding"): "the SDK brings its own server; imported when it is used",
     ("client.embedded", "core.errors"): "what that server refuses to start with",
 }

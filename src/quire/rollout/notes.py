@@ -16,8 +16,8 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
+from quire.config.locking import lock_for_a_change
 from quire.core.errors import RolloutError
-from quire.rollout.locks import lock_for_a_change
 from quire.rollout.paths import make_folders
 
 NAMES = "session_index.jsonl"

@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from quire.config.locking import lock_for_a_change
 from quire.core.errors import RolloutError, UsageError
 from quire.protocol.stored import QueuedMessage
 from quire.rollout.ids import UuidSource
-from quire.rollout.locks import lock_for_a_change
 from quire.rollout.paths import QUEUE, is_thread_id, make_folders
 
 MAX_MESSAGES = 1000
