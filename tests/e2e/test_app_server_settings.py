@@ -115,3 +115,12 @@ def test_a_key_is_kept_and_never_told(place: Place) -> None:
         call(client, "account/logout")
     left = [path for path in place.home.rglob("*") if path.is_file()]
     assert not any(KEY.encode() in path.read_bytes() for path in left)
+
+
+def test_commands_of_a_client_need_no_key_of_a_model(place: Place) -> None:
+    place.home.mkdir(parents=True, exist_ok=True)
+    (place.home / "config.toml").write_text('model = "gpt-5.5"\n')
+    with connect(place) as client:
+        assert "no API key" in refused(client, "thread/start")["message"]
+        answer = call(client, "command/exec", command=["/bin/echo", "hi"])
+        assert (answer["exitCode"], answer["stdout"]) == (0, "hi\n")

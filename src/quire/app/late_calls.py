@@ -58,9 +58,8 @@ def compose_late(app: App, hubs: Hubs, everyone: Everyone, stored: History) -> R
             return False
 
     def environment() -> dict[str, str]:
-        loaded = store.load()
-        provider = choose_model(loaded.config, setup.env, setup.home).provider
-        return inherited(environment_policy(loaded.config, provider), setup.env)
+        # The keys of all configured providers are kept from commands, whichever is in use.
+        return inherited(environment_policy(store.load().config, None), setup.env)
 
     git = Git(app.sandbox, environment)
     calls = (

@@ -98,7 +98,7 @@ class Opener:
         from quire.rollout.store import MemoryRollout
 
         source = require_rollout(self._home, params.thread_id)
-        end = first_left_out(self._store.load(source).records, params)
+        end = first_left_out(lambda: self._store.load(source).records, params)
         profile = self._under(params.settings)
         thread_id = self._ids.new()
         meta = self._meta(profile, thread_id, params.settings, params.thread_id)
@@ -134,26 +134,23 @@ class Opener:
 
     def _reviewer(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
         """A thread for a review of what a thread under `profile` works on. Raises `UsageError`."""
-        from quire.app.reviews import NothingAllowed, confined, reviewer_settings
-        from quire.rollout.store import MemoryRollout
+        from quire.app.reviews import reviewer_settings
 
         flags = self._app.setup.loaded.sources.flags
         settings = reviewer_settings(profile.config, context, instructions, flags)
-        changed = profile.under(settings)
-        thread_id = self._ids.new()
-        meta = self._meta(changed, thread_id, settings)
-        rules = NothingAllowed(changed.rules())
-        wired = self._wire(changed, thread_id, MemoryRollout(), rules)
-        wired.thread.record(meta)
-        opened = self._opened(changed, wired, meta)
-        return replace(opened, context=confined(opened.context, context.sandbox, settings))
+        return self._beside(profile, context, settings)
 
     def _judge(self, profile: Profile, context: TurnContext, instructions: str) -> Opened:
         """A thread for who decides about an action of one under `profile`. Raises `UsageError`."""
-        from quire.app.reviews import NothingAllowed, confined, judge_settings
+        from quire.app.reviews import judge_settings
+
+        return self._beside(profile, context, judge_settings(context, instructions))
+
+    def _beside(self, profile: Profile, context: TurnContext, settings: ThreadSettings) -> Opened:
+        """A thread that only looks at what a thread under `context` works on. It keeps no log."""
+        from quire.app.reviews import NothingAllowed, confined
         from quire.rollout.store import MemoryRollout
 
-        settings = judge_settings(context, instructions)
         changed = profile.under(settings)
         thread_id = self._ids.new()
         meta = self._meta(changed, thread_id, settings)

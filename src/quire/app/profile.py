@@ -29,6 +29,7 @@ class Profile:
         self.config = setup.loaded.config
         self.context = turn_context(setup, choice)
         self.instruction_sources: tuple[str, ...] = ()
+        self._rules: Rules | None = None
         self._sources: ContextSources | None = None
         self._warnings: tuple[str, ...] = ()
         self._base: str | None = None
@@ -51,13 +52,14 @@ class Profile:
         return self.sources
 
     def rules(self) -> Rules:
-        """The rules about commands that hold here."""
-        from quire.config.rules.rules import Rules, rules_for
+        """The rules about commands that hold here; the same for all threads under it."""
+        if self._rules is None:
+            from quire.config.rules.rules import Rules, rules_for
 
-        setup = self.setup
-        if setup.ignore_rules:
-            return Rules(setup.home, own=False)
-        return rules_for(setup.loaded, setup.home, setup.cwd)
+            setup = self.setup
+            ignored = Rules(setup.home, own=False) if setup.ignore_rules else None
+            self._rules = ignored or rules_for(setup.loaded, setup.home, setup.cwd)
+        return self._rules
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def run_exec(
     loaded = load_config(parsed, home, cwd)
     if parsed.flag("trust"):
         loaded = _trust(parsed, home, loaded)
-    _check_start(parsed, loaded)
+    _check_repository(parsed, loaded)
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
     if review is not None:
@@ -57,6 +57,8 @@ def run_exec(
         ),
         choice,
     )
+    # Of a broken rule file: nobody is here to be asked about every command instead.
+    app.profile.rules().check()
     resume = _thread_to_resume(home, cwd, subcommand, thread_id)
     if last_message_file is not None:
         _write_last_message(last_message_file, "", "a")  # A wrong path costs no turn.
@@ -243,21 +245,6 @@ def _trust(parsed: Parsed, home: str, loaded: LoadedConfig) -> LoadedConfig:
     project = trust_project(home, cwd, loaded.project_root)
     sys.stderr.write(f"Trusted from now on: {one_line(project)}\n")
     return load_config(parsed, home, cwd)
-
-
-def _check_start(parsed: Parsed, loaded: LoadedConfig) -> None:
-    """Raises `UsageError` when a run must not begin here."""
-    _check_repository(parsed, loaded)
-    _check_rules(parsed, loaded)
-
-
-def _check_rules(parsed: Parsed, loaded: LoadedConfig) -> None:
-    """Raises `UsageError` for a broken rule file: nobody is here to be asked about every
-    command."""
-    if not parsed.flag("ignore-rules"):
-        from quire.config.rules.rules import rules_for
-
-        rules_for(loaded, loaded.sources.home, loaded.sources.cwd).check()
 
 
 def _check_repository(parsed: Parsed, loaded: LoadedConfig) -> None:
