@@ -23,7 +23,7 @@ from quire.models.offline.quire_repair.hunks import tidy
 from quire.models.offline.quire_repair.localise import ochiai, suspicion
 from quire.models.offline.quire_repair.mining import Mined
 from quire.models.offline.quire_repair.ops_text import corrected, literal_spans
-from quire.models.offline.quire_repair.partial import combinations
+from quire.models.offline.quire_repair.partial import pairs
 from quire.models.offline.quire_repair.probe import Probe
 from quire.models.offline.quire_repair.project import is_test_file, python_files
 from quire.models.offline.quire_repair.replay import Behaviour, digest
@@ -350,11 +350,11 @@ def test_new_crashes_are_held_against_an_edit() -> None:
     assert groups([option(1.0, 0), option(1.3, 1)], behaviour, False, 0.0)[0].row == 1
 
 
-def test_faults_that_need_several_edits() -> None:
-    one, two, three = ([Edit("a.py", 0, n, n + 1, "x", "test", 1.0)] for n in (1, 5, 9))
-    mended = [(one, {0}, 0.0), (two, {1}, 0.0), (three, {1, 2}, 0.0)]
-    assert combinations(mended, {0, 1, 2}) == [[*three, *one]]
-    assert combinations([(one, {0}, 0.0), (one, {1}, 0.0)], {0, 1}) == []
+def test_pairs_of_edits_are_cheap_and_apart() -> None:
+    one, two, three = (Edit("a.py", 0, n, n + 2, "x", "test", 1.0 + n) for n in (0, 1, 5))
+    assert pairs([one, two, three]) == [[one, three], [two, three]]
+    far = Edit("b.py", 0, 0, 1, "x", "test", 5.9)
+    assert pairs([one, three, far]) == [[one, three], [one, far], [three, far]]
 
 
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.lists(inner)))

@@ -48,8 +48,8 @@ def test_the_whole_way() -> None:
     talk.answer(ended(ONE_FAILS, 1))
     assert "1 of 4 tests fail: `tests/test_a.py::test_f`" in talk.text
     words = shlex.split(talk.command)
-    assert words[0] == ".venv/bin/python"
-    assert words[3:] == ["search", "--framework", "pytest", "--max-seconds", "60"]
+    assert words[:3] == ["timeout", "150", ".venv/bin/python"]
+    assert words[5:] == ["search", "--framework", "pytest", "--max-seconds", "60"]
     talk.answer(ended(line(FOUND)))
     assert isinstance(talk.call, CustomToolCall)
     assert talk.call.input == (
@@ -251,6 +251,14 @@ def test_projects_that_cannot_be_searched(survey: dict, words: str) -> None:
     talk.answer(ended(line(SURVEY | survey)))
     assert talk.is_over
     assert words in talk.text
+
+
+def test_pytest_that_cannot_start_is_told_why() -> None:
+    talk = Talk(PROMPT)
+    talk.answer(ended(line(SURVEY)))
+    talk.answer(ended("ImportError while loading conftest\nE   No module named 'x'\n", 4))
+    assert talk.is_over
+    assert "No module named 'x'" in talk.text
 
 
 def test_only_running_the_tests() -> None:

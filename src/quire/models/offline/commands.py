@@ -37,9 +37,10 @@ def run_tests(survey: Survey, seconds: int, lenient: bool = False) -> str:
 
 
 def search(survey: Survey, seconds: int) -> str:
-    """The repair search, with the interpreter that runs the tests."""
-    words = [survey.interpreter, "-B", _program(), "search", *_plan(survey)]
-    return _command([*words, "--max-seconds", str(seconds)])
+    """The repair search, with the interpreter that runs the tests. It keeps to its time by
+    itself; `timeout` is there for code that keeps it from doing so."""
+    words = ["timeout", str(2 * seconds + 30), survey.interpreter, "-B", _program(), "search"]
+    return _command([*words, *_plan(survey), "--max-seconds", str(seconds)])
 
 
 def _plan(survey: Survey) -> list[str]:

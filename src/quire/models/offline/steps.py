@@ -25,6 +25,9 @@ DEFAULT_SECONDS = 60
 COLLECTION_ERRORS = 2
 """pytest's exit code when some test modules cannot be loaded; it runs no others then."""
 
+CANNOT_START = (3, 4)
+"""pytest's exit codes for an internal error and for what it cannot begin with."""
+
 Stage = Literal["look", "run", "search", "apply", "check", "undo"]
 
 
@@ -109,6 +112,8 @@ def _first_run(transcript: Transcript, survey: Survey, only: bool) -> RunResult:
         names = tuple(failure.id for failure in own.failing)
         return RunResult(1, own.tests.passed, own.tests.failed, names)
     run = read_run(command.text, command.exit_code or 0)
+    if survey.framework == "pytest" and run.exit_code in CANNOT_START:
+        raise _Ended(Answer(words.cannot_start(command.text)))
     if only:
         raise _Ended(Answer(words.summary(run)))
     if run.is_empty:

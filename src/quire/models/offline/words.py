@@ -295,6 +295,16 @@ def cannot_run(what: str, output: str) -> str:
     return f"The command to {what} could not be run: {output.strip()[:500]}"
 
 
+def cannot_start(output: str) -> str:
+    faults = [line for line in output.strip().split("\n") if line.startswith(("E  ", "ERROR"))]
+    tail = "\n".join(faults[-6:] or output.strip().split("\n")[-6:])[:800]
+    return (
+        "pytest cannot start here, so there is nothing to search by; nothing was changed. It says:"
+        f"\n```\n{tail}\n```\nIf a package is missing, install it, or activate the project's "
+        "virtual environment (`.venv` in the project is found by itself)."
+    )
+
+
 def unreadable(what: str, output: str) -> str:
     tail = "\n".join(output.strip().split("\n")[-8:])[:800]
     return f"{what} ended without a result. Its last lines:\n```\n{tail}\n```"

@@ -69,13 +69,15 @@ def run_cases(
     return facts, whole
 
 
-def confirm_timeouts(root: str, cases: list[Case], facts: dict[int, Fact]) -> None:
+def confirm_timeouts(root: str, cases: list[Case], facts: dict[int, Fact], seconds: float) -> None:
     """Tell the slow from the endless: one gets more time, and if it ends the others do too. Those
     that wait for something (they use no CPU time) are left alone."""
     timeouts = [index for index in sorted(facts) if facts[index].status == TIMEOUT]
     late = [index for index in timeouts if facts[index].cpu >= NEXT_LIMIT / 2]
-    limit = CONFIRM_LIMIT
+    limit, deadline = CONFIRM_LIMIT, time.monotonic() + seconds
     for index in late:
+        if time.monotonic() > deadline:
+            return
 
         def task(emit: Emit, index: int = index, limit: float = limit) -> None:
             emit(_fact(root, cases[index], attempt(cases[index].run, limit)))
@@ -93,10 +95,11 @@ def _quiet(limit: float) -> float:
 
 
 def repeats(cases: list[Case], orders: list[list[int]], seconds: float) -> bool:
-    """True when running the cases in these orders, one after the other in one process, gives each
-    case the same outcome every time."""
+    """False when running the cases in these orders, one after the other in one process, gives a
+    case another outcome or ends the process. As far as the time allows."""
     seen: dict[int, str] = {}
     total = sum(len(order) for order in orders)
+    deadline = time.monotonic() + seconds
 
     def task(emit: Emit) -> None:
         for order in orders:
@@ -107,7 +110,7 @@ def repeats(cases: list[Case], orders: list[list[int]], seconds: float) -> bool:
         total -= 1
         if seen.setdefault(index, status) != status:
             return False
-    return total == 0
+    return total == 0 or time.monotonic() > deadline - 0.1
 
 
 def coverage(

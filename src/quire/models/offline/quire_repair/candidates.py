@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from . import ops_flow, ops_names, ops_text, ops_values
 from .sites import Knowledge, Proposal, Scope, Site, import_sites, sites_of
-from .sources import Edit, Source, Unit
+from .sources import Edit, Source, Unit, bare
 
 OPERATORS = (
     *(*ops_values.OPERATORS, *ops_names.OPERATORS),
@@ -15,6 +15,13 @@ OPERATORS = (
 )
 SUSPICION_WEIGHT = 1.2
 TWINS = 0.7
+FAMILIAR = 0.5
+"""What an expression is cheaper that stands in the file already, somewhere else."""
+
+COMPOSED = frozenset(
+    ["missing factor", "missing term", "off by one", "bound", "slice", "conversion", "index"]
+)
+SHORT = 8
 IMPORT_SURCHARGE = 0.4
 """Code that runs at import is wrong less often, and costs more to try."""
 
@@ -43,9 +50,12 @@ def _proposed(site: Site) -> Iterator[Proposal]:
 
 def priced(site: Site, proposals: Iterator[Proposal]) -> Iterator[Proposal]:
     """The proposals, dearer where the edit makes two neighbours the same (`x == x`, `f(a, a)`,
-    `(item[0], item[0])`)."""
+    `(item[0], item[0])`), cheaper where it makes what the file says elsewhere."""
     neighbours = [_neighbours(site, level) for level in (1, 2)]
     for proposal in proposals:
+        made = bare(proposal.text) if proposal.kind in COMPOSED else ""
+        if len(made) >= SHORT and made in site.source.bare:
+            proposal = proposal._replace(prior=proposal.prior - FAMILIAR)
         twins = any(
             start <= proposal.start
             and proposal.end <= end

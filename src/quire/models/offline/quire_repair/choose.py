@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from .pool import cost_of
-from .replay import CRASH, Behaviour
+from .replay import CRASH, LEAVES, Behaviour
 from .sources import Edit
 
 SUPPORT = 0.1
@@ -15,6 +15,7 @@ MOST_SUPPORT = 0.3
 
 CHANGED = 0.3
 CHANGED_BY_CRASH = 1.5
+ONLY_STATE = 0.3
 NEW_CRASH = 2.0
 ANY_NEW_CRASH = 0.3
 CRASHING = 1.0
@@ -73,11 +74,18 @@ def _surprise(option: Option, behaviour: Behaviour | None, crashes: bool) -> flo
     worked = [n for n, text in enumerate(behaviour.original) if not text.startswith(CRASH)]
     if not worked:
         return CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
-    changed = sum(row[n] != behaviour.original[n] for n in worked) / len(worked)
+    changed = sum(_difference(row[n], behaviour.original[n]) for n in worked) / len(worked)
     crashed = sum(row[n].startswith(CRASH) for n in worked) / len(worked)
     price = changed * (CHANGED_BY_CRASH if crashes else CHANGED)
     price += (ANY_NEW_CRASH if crashed else 0.0) + crashed * NEW_CRASH
     return price + CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
+
+
+def _difference(one: str, two: str) -> float:
+    """1 for another result, less when only what became of the arguments differs."""
+    if one == two:
+        return 0.0
+    return ONLY_STATE if one.split(LEAVES)[0] == two.split(LEAVES)[0] else 1.0
 
 
 def telling_call(behaviour: Behaviour, one: Group, two: Group) -> tuple[str, str, str] | None:

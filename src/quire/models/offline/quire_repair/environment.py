@@ -19,6 +19,7 @@ WORDS = (
     "Temporary failure in name resolution",
     "Network is unreachable",
     "Operation not permitted",
+    "[Errno 13]",
     "could not create numbered dir",  # pytest's temporary folder where nothing can be written
 )
 

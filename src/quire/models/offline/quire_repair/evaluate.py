@@ -36,19 +36,25 @@ class Verdict(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """Cases by index. `partly` asks only that some failing case passes and none breaks."""
+    """Cases by index, in the order in which they are tried."""
 
     failing: tuple[int, ...]
     passing: tuple[int, ...]
-    partly: bool = False
 
 
 class Evaluator:
     """Lives in a worker. The failing cases come first; the one that rejected last goes ahead."""
 
     def __init__(
-        self, cases: list[Case], facts: dict[int, Fact], sources: dict[str, Source], live: Live
+        self,
+        cases: list[Case],
+        facts: dict[int, Fact],
+        sources: dict[str, Source],
+        live: Live,
+        matters: dict[tuple[str, int], frozenset[int]],
     ) -> None:
+        """`matters` tells which cases run a function; the others cannot notice its edits."""
+        self._matters = matters
         self._cases = cases
         self._facts = facts
         self._sources = sources
@@ -58,9 +64,9 @@ class Evaluator:
         self._state: State | None = None
         self.beat: Callable[[], object] = time.monotonic
 
-    def prepare(self, root: str) -> None:
+    def prepare(self) -> None:
         """Once, in the worker: remember the state that each candidate starts from."""
-        self._state = State(root)
+        self._state = State(self._sources)
 
     def try_edits(self, edits: list[Edit], goal: Goal, level: int) -> Verdict:
         """Swap, run, restore. All edits lie in functions that are live here. `level` is one of
@@ -74,7 +80,7 @@ class Evaluator:
                     return Verdict(INVALID, (), 0.0)
                 if len(edits) == 1 and self._is_known(path, unit, code):
                     return Verdict(SAME, (), 0.0)
-            return self._run(goal, level)
+            return self._run(goal, self._noticing(edits, goal), level)
         finally:
             self._live.restore()
             if self._state is not None:
@@ -96,28 +102,24 @@ class Evaluator:
         self._seen.add(key)
         return known
 
-    def _run(self, goal: Goal, level: int) -> Verdict:
+    def _noticing(self, edits: list[Edit], goal: Goal) -> list[int]:
+        """The passing cases that run what is edited."""
+        known = [self._matters.get((edit.path, edit.unit)) for edit in edits]
+        users = frozenset[int]().union(*(some for some in known if some is not None))
+        return [i for i in goal.passing if None in known or i in users]
+
+    def _run(self, goal: Goal, passing: list[int], level: int) -> Verdict:
         fixed: list[int] = []
-        cpu, late = 0.0, False
-        for number, index in enumerate(goal.failing):
+        cpu = 0.0
+        for number, index in enumerate((*goal.failing, *passing)):
             self.beat()
             outcome = self._attempt(index, level, level == 0 and number == 0)
             cpu += outcome.cpu
-            if outcome.status == PASS:
-                fixed.append(index)
-            elif outcome.status == TIMEOUT:
-                late = True
-            if outcome.status != PASS and not goal.partly:
-                return Verdict(LATE if late else WRONG, tuple(fixed), cpu)
-        if not fixed:
-            return Verdict(LATE if late else WRONG, (), cpu)
-        for index in goal.passing:
-            self.beat()
-            outcome = self._attempt(index, level)
-            cpu += outcome.cpu
-            if outcome.status not in (PASS, SKIP):
+            if outcome.status not in (PASS, SKIP) or (outcome.status == SKIP and not number):
                 status = LATE if outcome.status == TIMEOUT else WRONG
                 return Verdict(status, tuple(fixed), cpu)
+            if number < len(goal.failing):
+                fixed.append(index)
         return Verdict(RIGHT, tuple(fixed), cpu)
 
     def _attempt(self, index: int, level: int, first: bool = False) -> Outcome:

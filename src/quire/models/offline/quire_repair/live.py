@@ -127,13 +127,14 @@ class State:
     """Module globals, class attributes and defaults made of plain values: what one candidate
     changes must not be seen by the next."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, sources: dict[str, Source]) -> None:
+        """Of the modules made of these sources."""
         self._names: list[tuple[object, str, object]] = []
         self._containers: list[tuple[Any, Any]] = []
-        prefix = os.path.join(os.path.realpath(root), "")
+        files = {os.path.realpath(source.absolute) for source in sources.values()}
         for name, module in sorted(sys.modules.items()):
             file = vars(module).get("__file__")
-            if name != "__main__" and file and os.path.realpath(file).startswith(prefix):
+            if name != "__main__" and file and os.path.realpath(file) in files:
                 self._take(module, module.__name__, [])
 
     def restore(self) -> None:

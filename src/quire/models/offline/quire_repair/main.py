@@ -59,8 +59,9 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
     if plan.framework == "pytest":
         from . import pytest_cases as pytest_cases
     from .account import told
+    from .ground import Settings
     from .limits import install_timer, silence
-    from .search import Settings, search
+    from .search import search
     from .testrun import run_tests
 
     install_timer()

@@ -86,10 +86,26 @@ def assigned(site: Site) -> Iterator[Proposal]:
             for text in (*INITIAL, *site.scope.own):
                 if text != own:
                     yield Proposal(start, stop, text, "initial value", 2.2)
+        if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Slice):
+            yield from _collected(site, target, value)
         for pair in (value, target):
             if isinstance(pair, ast.Tuple) and len(pair.elts) == 2:
                 text = f"{site.src(pair.elts[1])}, {site.src(pair.elts[0])}"
                 yield Proposal(*_tuple_span(site, pair), text, "swapped values", 1.8)
+
+
+def _collected(site: Site, target: ast.Subscript, value: ast.expr) -> Iterator[Proposal]:
+    """`d[k] = v` where the values of a key should be kept together or counted."""
+    base, key, own = site.atom(target.value), site.src(target.slice), site.src(value)
+    item = value.elts[0] if isinstance(value, ast.List) and len(value.elts) == 1 else value
+    text = f"{base}.setdefault({key}, []).append({site.src(item)})"
+    yield site.replace(text, "values of a key", 2.2, tight=True)
+    if own != "1":
+        text = f"{base}[{key}] = {base}.get({key}, 0) + {own}"
+        yield site.replace(text, "sum of a key", 2.6, tight=True)
+    text = f"{base}[{key}] = {base}.get({key}, 0) + 1"
+    yield site.replace(text, "count of a key", 2.3, tight=True)
+    yield site.replace(f"{base}.setdefault({key}, {own})", "first of a key", 2.4, tight=True)
 
 
 def _tuple_span(site: Site, node: ast.Tuple) -> tuple[int, int]:

@@ -64,7 +64,7 @@ WRAPS: dict[str, tuple[str, ...]] = {
     "str": TEXT_WRAPS,
     "list": LIST_WRAPS,
     "tuple": LIST_WRAPS,
-    "set": ("len({})", "sorted({})", "list({})"),
+    "set": ("set({})", "len({})", "sorted({})", "list({})"),
     "dict": ("len({})", "list({})", "{}.values()", "{}.items()", "dict({})"),
     "bool": ("int({})",),
     "generator": ("list({})", "sum({})", "sorted({})", "set({})"),

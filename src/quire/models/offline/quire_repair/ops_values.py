@@ -21,8 +21,8 @@ COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[tuple[str, float], ...]]] = 
     ast.NotIn: ("not in", (("in", 1.3),)),
 }
 ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[tuple[str, float], ...]]] = {
-    ast.Add: ("+", (("-", 1.2), ("*", 1.6), ("//", 2.4), ("|", 2.5), ("%", 2.4))),
-    ast.Sub: ("-", (("+", 1.2), ("*", 2.0), ("//", 2.3), ("%", 2.0), ("&", 2.6))),
+    ast.Add: ("+", (("-", 1.2), ("*", 1.6), ("//", 2.4), ("%", 2.4))),
+    ast.Sub: ("-", (("+", 1.2), ("*", 2.0), ("//", 2.3), ("%", 2.0))),
     ast.Mult: ("*", (("+", 1.6), ("**", 1.6), ("/", 1.6), ("//", 1.7), ("-", 2.2))),
     ast.Div: ("/", (("//", 1.1), ("*", 1.5), ("-", 2.2), ("%", 2.2))),
     ast.FloorDiv: ("//", (("/", 1.1), ("%", 1.3), ("*", 1.8), ("-", 2.2))),
@@ -89,10 +89,27 @@ def arithmetic(site: Site) -> Iterator[Proposal]:
         tight = site.is_free or site.atom(operand) == site.src(operand)
         text = site.src(operand) if tight else site.atom(operand)
         yield site.replace(text, "dropped operand", 1.7, tight=True)
+    if isinstance(node.op, (ast.BitXor, ast.BitAnd, ast.BitOr, ast.Sub)) and not textual:
+        text = f"{site.atom(node.left)} & ~{site.atom(node.right)}"
+        yield site.replace(text, "arithmetic operator", 2.0)
+    yield from _exchanged(site, node)
     if not isinstance(node.op, COMMUTING) or textual:
         swapped = f"{site.atom(node.right)} {symbol} {site.atom(node.left)}"
         yield site.replace(swapped, "swapped operands", 1.7)
     yield from _regrouped(site, node, symbol)
+
+
+def _exchanged(site: Site, node: ast.BinOp) -> Iterator[Proposal]:
+    """Two names or numbers of a whole expression in each other's place."""
+    if isinstance(site.parent, ast.BinOp):
+        return
+    leaves = [n for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Constant))]
+    spans = sorted((site.source.span(leaf) for leaf in leaves), key=lambda span: span[0])[:8]
+    text = site.source.text
+    for number, (a, b) in enumerate(spans):
+        for c, d in spans[number + 1 :]:
+            if text[a:b] != text[c:d]:
+                yield Proposal(a, d, text[c:d] + text[b:c] + text[a:b], "swapped operands", 1.9)
 
 
 def _does_nothing(symbol: str, right: ast.expr) -> bool:
@@ -257,6 +274,8 @@ def _integer(site: Site, value: int) -> Iterator[Proposal]:
         prices[neutral] = 2.2
     for other, prior in ((0, 1.6), (1, 1.6), (-1, 1.9), (2, 2.0), (-value, 2.2)):
         prices.setdefault(other, prior)
+    for other in (value + 2, value - 2, *range(11)):
+        prices.setdefault(other, 2.7)
     if value > 9:
         for other in (value * 10, value // 10, value * 2, value // 2):
             prices.setdefault(other, 2.4)

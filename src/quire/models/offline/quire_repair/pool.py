@@ -31,7 +31,6 @@ class Task(NamedTuple):
     """What all workers of a run share. Each item of `work` is a set of edits tried together."""
 
     evaluator: Evaluator
-    root: str
     work: list[list[Edit]]
     goal: Goal
     level: int
@@ -122,8 +121,7 @@ class Pool:
             cost = cost_of(self._task.work[number])
             if self._best is None:
                 self._deadline = min(self._deadline, time.monotonic() + GO_ON_SECONDS)
-                if not self._task.goal.partly:
-                    self._report(f"  candidate {self._tried} passes all tests")
+                self._report(f"  candidate {self._tried} passes all its tests")
             self._best = cost if self._best is None else min(self._best, cost)
         elif verdict.status == LATE:
             self._late.append((number, verdict))
@@ -145,7 +143,7 @@ class Pool:
         self._start(worker.left, worker.isolated)
 
     def _is_enough(self) -> bool:
-        if self._best is None or self._task.goal.partly:
+        if self._best is None:
             return False
         if self._late_since >= GO_ON_LATE:
             return True
@@ -179,7 +177,7 @@ def _work(task: Task, numbers: list[int], isolated: bool, emit: Emit) -> None:
 
     evaluator = task.evaluator
     evaluator.beat = beat
-    evaluator.prepare(task.root)
+    evaluator.prepare()
     sentinels = task.goal.passing[:SENTINELS]
     patience = 2 * evaluator.patience(task.level)
     for count, number in enumerate(numbers, 1):

@@ -25,6 +25,9 @@ VERSION_SECONDS = 0.4
 
 CRASH = "!"
 UNKNOWN = "!not tried"
+LEAVES = " and leaves "
+"""Between what a call gives and what it has made of its arguments, where it changed them."""
+
 """Begins the digest of a call that raised; a call that does not end is `!timeout`."""
 
 
@@ -47,8 +50,7 @@ class Behaviour(NamedTuple):
 class Replay:
     """Records and replays in a child; made in the parent."""
 
-    def __init__(self, root: str, sources: dict[str, Source], live: Live) -> None:
-        self._root = root
+    def __init__(self, sources: dict[str, Source], live: Live) -> None:
         self._sources = sources
         self._live = live
 
@@ -64,7 +66,7 @@ class Replay:
             targets = [(self._sources[p], self._sources[p].units[u]) for p, u in units]
             calls = self._record([cases[i] for i in order], targets)
             calls += list(itertools.islice(_changed(calls), REPLAYED))
-            state = State(self._root)
+            state = State(self._sources)
             emit([self._shown(call) for call in calls])
             for edits in [[], *work]:
                 emit(self._digests(calls, edits, state))
@@ -160,7 +162,7 @@ def _outcome(function: Callable[..., Any], values: tuple[Any, ...]) -> str:
         before = digest(arguments)
         result = _drained(function(*arguments))
         after = digest(arguments)
-        texts.append(digest(result) + ("" if before == after else f" and leaves {after}"))
+        texts.append(digest(result) + ("" if before == after else LEAVES + after))
 
     outcome = attempt(run, CALL_SECONDS)
     if outcome.status == TIMEOUT:

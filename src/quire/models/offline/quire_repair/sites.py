@@ -172,8 +172,8 @@ def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> lis
 
 
 def sites_of(scope: Scope) -> Iterator[tuple[Site, float]]:
-    """Every node of a function that a failing test runs, with its suspicion. Annotations,
-    defaults and the inside of f-strings are left out."""
+    """Every node of a function that a failing test runs, with its suspicion. Annotations and
+    defaults are left out."""
     for block in blocks(scope.node):
         for statement in block:
             yield from _statement_sites(scope, statement, (scope.node,))
@@ -249,11 +249,22 @@ def _expression_sites(
     if isinstance(node, Expressions):
         score = _score(scope, node) or _header_score(scope, statement)
         yield Site(scope, node, parents, statement), score
-    if isinstance(node, ast.JoinedStr):
-        return
     for child in ast.iter_child_nodes(node):
+        if isinstance(node, ast.FormattedValue) and not _stands_there(scope.source, child):
+            continue
         if not isinstance(child, ast.arguments):
             yield from _expression_sites(scope, child, (*parents, node), statement)
+
+
+def _stands_there(source: Source, node: ast.AST) -> bool:
+    """The positions inside f-strings are right. In older Pythons they are not always."""
+    if not isinstance(node, ast.expr) or isinstance(node, ast.JoinedStr):
+        return False
+    try:
+        found = ast.parse(source.segment(node), mode="eval").body
+    except (SyntaxError, ValueError, IndexError):
+        return False
+    return ast.dump(found) == ast.dump(node)
 
 
 def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:

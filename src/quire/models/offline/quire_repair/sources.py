@@ -67,6 +67,7 @@ class Source:
         indented = (line for line in self.lines if line[:1] in (" ", "\t") and line.strip())
         first = next(indented, "    .")
         self.step = first[: len(first) - len(first.lstrip())]
+        self.bare = bare(text)
         self.flags = _future_flags(self.tree)
         self.units: list[Unit] = []
         self._find_units(self.tree.body, ())
@@ -194,6 +195,11 @@ def read_source(root: str, path: str) -> Source | None:
             return Source(root, path, file.read())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
+
+
+def bare(text: str) -> str:
+    """Without parentheses, to compare expressions whatever their grouping needs."""
+    return text.replace("(", "").replace(")", "")
 
 
 def _line_starts(lines: list[str]) -> list[int]:

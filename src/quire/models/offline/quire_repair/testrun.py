@@ -20,7 +20,7 @@ def run_tests(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
 
     def then(found: Collected) -> None:
         facts, _ = run_cases(plan.root, found.cases, list(range(len(found.cases))), SECONDS)
-        confirm_timeouts(plan.root, found.cases, facts)
+        confirm_timeouts(plan.root, found.cases, facts, SECONDS)
         account.facts(list(facts.values()))
         account.environment(found.broken)
         failing = [f for f in facts.values() if f.status in (FAIL, TIMEOUT)]

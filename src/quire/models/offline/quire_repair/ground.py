@@ -1,0 +1,183 @@
+"""What all hunts of one search share: the tests, what they do now, the code, time, processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from . import baseline
+from .account import Account
+from .baseline import Fact
+from .cases import Case, Plan
+from .environment import lacks_environment
+from .evaluate import Evaluator, Goal
+from .fresh import Request, Zygote
+from .limits import FAIL, PASS, TIMEOUT
+from .live import Live
+from .localise import suspicion
+from .pool import Found, Pool, Task
+from .project import is_test_file, python_files
+from .sources import Edit, Source, Unit, read_source
+from .trace import Line
+
+MOST_TARGETS = 80
+MOST_REPEATED = 200
+
+Report = Callable[[str], None]
+Place = tuple[str, int]
+"""A function: path and number of its unit."""
+
+
+class Settings(NamedTuple):
+    plan: Plan
+    seconds: float
+    report: Report
+
+
+class Ground:
+    """Made once. `survey` and `trace` fill it in; hunts read it."""
+
+    def __init__(
+        self, settings: Settings, account: Account, zygotes: list[Zygote], deadline: float
+    ) -> None:
+        self.root = settings.plan.root
+        self.report = settings.report
+        self.account = account
+        self.zygotes = zygotes
+        self.deadline = deadline
+        self.allowed = 0
+        """How many test modules may fail to load: those that no edit can help."""
+        every = [path for path in python_files(self.root) if not is_test_file(path)]
+        self.files = {os.path.realpath(os.path.join(self.root, p)): p for p in every}
+        self.sources: dict[str, Source] = {}
+        self.cases: list[Case] = []
+        self.facts: dict[int, Fact] = {}
+        self.covered: dict[int, set[Line]] = {}
+        self.isolated = False
+
+    def left(self) -> float:
+        return max(self.deadline - time.monotonic(), 0.0)
+
+    def survey(self, cases: list[Case]) -> None:
+        """Run all tests as they are. Those that lack something around them are put aside."""
+        self.cases = cases
+        order = list(range(len(cases)))
+        facts, whole = baseline.run_cases(self.root, cases, order, self.left() * 0.4)
+        self._take_care(facts)
+        baseline.confirm_timeouts(self.root, cases, facts, self.left() * 0.2)
+        blamed = [i for i in facts if lacks_environment(facts[i])]
+        self.account.environment_facts([facts[i] for i in blamed])
+        self.facts = {i: f for i, f in facts.items() if i not in blamed}
+        self.isolated = not whole
+        self.account.facts(list(self.facts.values()))
+        self.report(f"{len(cases)} tests collected, {len(self.failing())} of them fail")
+
+    def _take_care(self, facts: dict[int, Fact]) -> None:
+        """Where the short way to run a test fails and the whole way does not, take that one."""
+        failing = [i for i in sorted(facts) if facts[i].status == FAIL]
+        whole = {i: care for i in failing if (care := self.cases[i].careful) is not None}
+        order = list(range(len(whole)))
+        again, _ = baseline.run_cases(self.root, list(whole.values()), order, self.left() * 0.2)
+        for number, index in enumerate(whole):
+            if number in again and again[number].status != FAIL:
+                self.cases[index] = whole[index]
+                facts[index] = again[number]
+
+    def trace(self) -> None:
+        """Which lines each test runs; and whether the tests that matter can be run many times in
+        one process."""
+        seconds = max(self.left() * 0.25, 2.0)
+        self.covered, names = baseline.coverage(self.cases, self.facts, self.files, seconds)
+        baseline.load(names, self.files)
+        goal = self.goal(self.failing())
+        places = {(s.path, u.index) for s, u in self.targets(self.lines(goal.failing))}
+        passing = [i for i in goal.passing if self.runs_any(i, places)][:MOST_REPEATED]
+        quick = [i for i in goal.failing if self.facts[i].status == FAIL] + passing
+        orders = [sorted(quick), quick]
+        if not self.isolated:
+            seconds = max(self.left() * 0.15, 1.0)
+            self.isolated = not baseline.repeats(self.cases, orders, seconds)
+
+    def failing(self) -> list[int]:
+        """The cheapest first, those that do not end last."""
+        by_cost = sorted(self.facts, key=lambda i: (self.facts[i].cpu, i))
+        failed = [i for i in by_cost if self.facts[i].status == FAIL]
+        return failed + [i for i in by_cost if self.facts[i].status == TIMEOUT]
+
+    def goal(self, failing: Iterable[int]) -> Goal:
+        """Mend these; break none of those that pass."""
+        by_cost = sorted(self.facts, key=lambda i: (self.facts[i].cpu, i))
+        return Goal(tuple(failing), tuple(i for i in by_cost if self.facts[i].status == PASS))
+
+    def crashes(self, failing: Iterable[int]) -> bool:
+        """They fail by errors or hangs, not by wrong values."""
+        errors = [self.facts[i].error for i in failing]
+        return not any("Assertion" in error or error == "Failed" for error in errors)
+
+    def lines(self, failing: Iterable[int]) -> dict[Line, float]:
+        """Suspicion by these failing tests and all that pass."""
+        some = {*failing, *(i for i in self.covered if self.facts[i].status == PASS)}
+        covered = {i: lines for i, lines in self.covered.items() if i in some}
+        return suspicion(self.facts, covered, self.files)
+
+    def targets(self, lines: dict[Line, float]) -> list[tuple[Source, Unit]]:
+        """The functions that hold these lines, the most suspicious first."""
+        best: dict[Place, float] = {}
+        for (path, number), score in sorted(lines.items()):
+            place = self.place(path, number)
+            if place is not None:
+                best[place] = max(best.get(place, 0.0), score)
+        ranked = sorted(best, key=lambda key: (-best[key], key))[:MOST_TARGETS]
+        return [(self.sources[path], self.sources[path].units[unit]) for path, unit in ranked]
+
+    def place(self, path: str, line: int) -> Place | None:
+        source = self.source(path)
+        unit = source.unit_of(line) if source is not None else None
+        return (path, unit.index) if unit is not None else None
+
+    def places(self, index: int) -> set[Place]:
+        """The functions that a test runs."""
+        found = {self.place(path, line) for path, line in self.covered.get(index, ())}
+        return {place for place in found if place is not None}
+
+    def runs_any(self, index: int, places: set[Place]) -> bool:
+        """A test runs one of these functions, or nobody knows what it runs."""
+        return index not in self.covered or not places.isdisjoint(self.places(index))
+
+    def source(self, path: str) -> Source | None:
+        if path not in self.sources:
+            source = read_source(self.root, path)
+            if source is None:
+                return None
+            self.sources[path] = source
+        return self.sources[path]
+
+    def evaluator(self, live: Live, targets: list[tuple[Source, Unit]]) -> Evaluator:
+        """With the tests that each function matters to."""
+        ran = {index: self.places(index) for index in self.covered}
+        unknown = {index for index in self.facts if index not in self.covered}
+        matters: dict[Place, frozenset[int]] = {}
+        for source, unit in targets:
+            place = (source.path, unit.index)
+            users = {index for index, places in ran.items() if place in places}
+            matters[place] = frozenset(users | unknown)
+        return Evaluator(self.cases, self.facts, self.sources, live, matters)
+
+    def pool(self, task: Task, deadline: float) -> Found:
+        """Try candidates; counted and told."""
+        found = Pool(task, deadline, self.report).run() if task.work else Found([], [], 0)
+        self.account.tried += found.tried
+        if task.work:
+            self.report(f"tried {self.account.tried}, {len(found.right)} pass")
+        return found
+
+    def request(self, edits: list[Edit], must: Iterable[int], then: Iterable[int]) -> Request:
+        """To try whole changed files in a fresh process."""
+        files: list[tuple[str, str]] = []
+        for path in dict.fromkeys(e.path for e in edits):
+            source = self.sources[path]
+            files.append((source.absolute, source.spliced([e for e in edits if e.path == path])))
+        names = [tuple(self.cases[i].id for i in some) for some in (must, then)]
+        return Request(tuple(files), names[0], names[1], self.allowed, 0.0)

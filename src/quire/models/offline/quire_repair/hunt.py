@@ -1,0 +1,160 @@
+"""The search for edits that make some failing tests pass and break no other."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from . import baseline
+from .candidates import single_edits
+from .choose import Group, Option, groups
+from .evaluate import LIMITS, RIGHT
+from .fresh import ask_all
+from .ground import Ground
+from .limits import PASS, SKIP
+from .live import Live
+from .mining import mine
+from .partial import pairs
+from .pool import Task, cost_of
+from .replay import Behaviour, Replay
+from .sites import Knowledge
+from .sources import Edit
+from .trace import Line
+from .witness import witnesses
+
+MOST_CANDIDATES = 60_000
+MOST_OPTIONS = 60
+MOST_LATE = (0, 160, 24, 6)
+MOST_FRESH = 1500
+FRESH_SECONDS = 1.5
+
+
+class Catch(NamedTuple):
+    """What makes the tests pass: behaviours ranked, `options` edits in all."""
+
+    failing: tuple[int, ...]
+    ranked: list[Group]
+    behaviour: Behaviour | None
+    options: int
+
+    @property
+    def edits(self) -> list[Edit]:
+        """Those chosen."""
+        return self.ranked[0].options[0].edits
+
+
+class Hunt:
+    """For one set of failing tests, until `deadline`."""
+
+    def __init__(self, ground: Ground, failing: list[int], deadline: float) -> None:
+        self._ground = ground
+        self._failing = tuple(failing)
+        self._deadline = deadline
+        self._goal = ground.goal(failing)
+        self._lines = ground.lines(failing)
+        self._targets = ground.targets(self._lines)
+        self._live = Live(ground.sources)
+
+    @property
+    def lines(self) -> dict[Line, float]:
+        """Suspicion by line."""
+        return self._lines
+
+    def run(self, with_pairs: bool) -> Catch | None:
+        """None when nothing was found. `with_pairs` also tries two edits at once."""
+        ground = self._ground
+        edits = self._edits()
+        ground.account.candidates += len(edits)
+        how = "one process each" if ground.isolated else "in process"
+        ground.report(f"{len(edits)} candidate edits in {len(self._targets)} functions, {how}")
+        swappable = [[e] for e in edits if self._can_swap([e])]
+        others = [e for e in edits if not self._can_swap([e])]
+        evaluator = ground.evaluator(self._live, self._targets)
+        task = Task(evaluator, swappable, self._goal, 0, ground.isolated)
+        options = self._singles(task)
+        options += self._fresh_singles(others, options)
+        if not options and with_pairs:
+            options = self._singles(task._replace(work=pairs([work[0] for work in swappable])))
+        return self._ranked(options) if options else None
+
+    def _edits(self) -> list[Edit]:
+        known = self._learn()
+        modules = list(dict.fromkeys(source for source, _ in self._targets))
+        return single_edits(self._targets, modules, known)[:MOST_CANDIDATES]
+
+    def _learn(self) -> Knowledge:
+        ground = self._ground
+        some = {*self._failing, *self._goal.passing}
+        facts = {i: f for i, f in ground.facts.items() if i in some}
+        failing = [facts[i] for i in self._failing]
+        types = baseline.types(ground.cases, facts, self._targets, self._live)
+        mined = mine(ground.root, [(f.file, f.id) for f in failing])
+        compared = witnesses(ground.root, ground.cases, facts)
+        return Knowledge(self._lines, types, mined, compared, ground.crashes(self._failing))
+
+    def _can_swap(self, edits: list[Edit]) -> bool:
+        return all(e.unit >= 0 and self._live.knows(e.path, e.unit) for e in edits)
+
+    def _left(self) -> float:
+        return max(self._deadline - time.monotonic(), 0.0)
+
+    # --- trying ------------------------------------------------------------------------------
+
+    def _singles(self, task: Task) -> list[Option]:
+        """By swapping code; what runs out of time is tried again with more."""
+        found = self._ground.pool(task, self._deadline)
+        options = [Option(task.work[n], v.cpu, -1) for n, v in found.right]
+        level = 1
+        while not options and found.late and level < len(LIMITS) and self._left() > 1.0:
+            late = sorted(found.late, key=lambda item: (-len(item[1].fixed), item[0]))
+            late = late[: MOST_LATE[level]]
+            again = task._replace(work=[task.work[n] for n, _ in late], level=level)
+            self._ground.report(f"{len(late)} candidates need more time")
+            found = self._ground.pool(again, self._deadline)
+            options = [Option(again.work[n], v.cpu, -1) for n, v in found.right]
+            task, level = again, level + 1
+        return options
+
+    def _fresh_singles(self, edits: list[Edit], known: list[Option]) -> list[Option]:
+        """Edits of code that runs at import: each in a process of its own. When something was
+        found already, only what is less surprising, and not for long."""
+        ground = self._ground
+        seconds = max(self._left() * 0.3, 1.0)
+        if known:
+            best, seconds = min(cost_of(o.edits) for o in known), FRESH_SECONDS
+            edits = [e for e in edits if e.cost <= best]
+        edits = edits[:MOST_FRESH]
+        requests = [ground.request([e], self._failing, self._goal.passing) for e in edits]
+        until = min(self._deadline, time.monotonic() + seconds)
+        verdicts = ask_all(ground.zygotes, requests, until)
+        ground.account.tried += len(verdicts)
+        right = [n for n, v in enumerate(verdicts) if v.status == RIGHT]
+        if edits:
+            ground.report(f"tried {len(verdicts)} edits outside functions, {len(right)} pass")
+        return [Option([edits[n]], verdicts[n].cpu, -1) for n in right]
+
+    # --- choosing ----------------------------------------------------------------------------
+
+    def _ranked(self, options: list[Option]) -> Catch:
+        ground = self._ground
+        options.sort(key=lambda o: (cost_of(o.edits), [(e.path, e.start, e.text) for e in o.edits]))
+        count = len(options)
+        options = options[:MOST_OPTIONS]
+        swapped = [o for o in options if self._can_swap(o.edits)]
+        behaviour: Behaviour | None = None
+        if len(options) > 1 and swapped:
+            replay = Replay(ground.sources, self._live)
+            work = [o.edits for o in swapped]
+            behaviour = replay.behaviours(ground.cases, self._users(work), work)
+        if behaviour is not None:
+            rows = {id(o): n for n, o in enumerate(swapped)}
+            options = [o._replace(row=rows.get(id(o), -1)) for o in options]
+        cpu = sum(f.cpu for f in ground.facts.values() if f.status in (PASS, SKIP))
+        ranked = groups(options, behaviour, ground.crashes(self._failing), cpu)
+        return Catch(self._failing, ranked, behaviour, count)
+
+    def _users(self, work: list[list[Edit]]) -> dict[int, baseline.Fact]:
+        """The tests that run what is edited."""
+        places = {(e.path, e.unit) for edits in work for e in edits}
+        facts = self._ground.facts
+        return {i: f for i, f in facts.items() if self._ground.runs_any(i, places)}
