@@ -32,8 +32,7 @@ def run_exec(
 ) -> int:
     """Run it; without a prompt the thread is only opened, with `review` it reviews that. Raises
     `QuireError` for what cannot be started."""
-    images = [name for given in parsed.all("image") for name in given.split(",") if name]
-    images = [os.path.abspath(image) for image in images]
+    images = _images(parsed)
     last_message_file = _absolute(parsed.one("output-last-message"))
     schema = _output_schema(parsed.one("output-schema"))
     cwd = working_folder(parsed.one("cd"))
@@ -85,6 +84,12 @@ def run_exec(
     if last_message_file is not None and done:
         _keep_last_message(last_message_file, outcome.final_message)
     return outcome.exit_code
+
+
+def _images(parsed: Parsed) -> list[str]:
+    """Absolute paths of the images that go with the prompt."""
+    names = (name for given in parsed.all("image") for name in given.split(",") if name)
+    return [os.path.abspath(name) for name in names]
 
 
 def _run_review(app: App, job: Job, display: Display, fail_on: str | None) -> Outcome:
