@@ -37,9 +37,7 @@ def run_exec(
     schema = _output_schema(parsed.one("output-schema"))
     cwd = working_folder(parsed.one("cd"))
     home = quire_home()
-    loaded = load_config(parsed, home, cwd)
-    if parsed.flag("trust"):
-        loaded = _trust(parsed, home, loaded)
+    loaded = _configured(parsed, home, cwd)
     _check_repository(parsed, loaded)
     env = dict(os.environ)
     choice = choose_model(loaded.config, env, home)
@@ -84,6 +82,11 @@ def run_exec(
     if last_message_file is not None and done:
         _keep_last_message(last_message_file, outcome.final_message)
     return outcome.exit_code
+
+
+def _configured(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
+    loaded = load_config(parsed, home, cwd)
+    return _trust(parsed, home, loaded) if parsed.flag("trust") else loaded
 
 
 def _images(parsed: Parsed) -> list[str]:
