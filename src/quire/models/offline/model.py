@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Iterator
 import msgspec
 
 from quire.core.ports import Completed, ItemDone, ModelEvent, ModelRequest, TextDelta
-from quire.models.offline.steps import POLL_MS, YIELD_MS, Answer, Patch, Poll, Run, next_answer
+from quire.models.offline.jobs.common import POLL_MS, YIELD_MS, Answer, Patch, Poll, Run
+from quire.models.offline.steps import next_answer
 from quire.models.offline.transcript import patch_form, read_transcript
 from quire.protocol.items import (
     CustomToolCall,
