@@ -1,4 +1,5 @@
 """`scripts/bench`: ratios to the real Codex and to a bare Python, measured in one run.
+`scripts/bench repair` measures the offline model instead (`benchmarks/repair`).
 
 Exit codes: 0 all measured targets are met, 1 one is missed or a run went wrong, 2 it cannot run.
 """
@@ -38,6 +39,10 @@ QUIET_WAIT = 1.0
 
 
 def main(arguments: list[str]) -> int:
+    if arguments[:1] == ["repair"]:
+        from benchmarks.repair.run import main as repair
+
+        return repair(arguments[1:])
     options = _parser().parse_args(arguments)
     try:
         return _run(options, arguments)

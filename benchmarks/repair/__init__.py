@@ -1,0 +1,1 @@
+"""How well the offline model repairs small broken programs: `scripts/bench repair`."""
