@@ -66,9 +66,9 @@ APPLIED = (
 )
 
 
-def ended(text: str, code: int = 0) -> str:
+def ended(text: str, code: int = 0, wall: float = 0.1) -> str:
     """What `exec_command` tells of a command that ended."""
-    head = f"Chunk ID: abc123\nWall time: 0.1 seconds\nProcess exited with code {code}"
+    head = f"Chunk ID: abc123\nWall time: {wall} seconds\nProcess exited with code {code}"
     return f"{head}\nOriginal token count: 1\nOutput:\n{text}"
 
 
@@ -85,7 +85,10 @@ def line(document: dict) -> str:
 class Talk:
     """The items so far, and the last answer: its text and its call."""
 
-    def __init__(self, prompt: str, tools: bytes = FREEFORM) -> None:
+    def __init__(
+        self, prompt: str, tools: bytes = FREEFORM, max_seconds: int | None = None
+    ) -> None:
+        self.max_seconds = max_seconds
         self.items: list[HistoryItem] = []
         self.tools = tools
         self.text = ""
@@ -101,7 +104,7 @@ class Talk:
         self.items.append(encode_item(item))
 
     def ask(self) -> None:
-        events = asyncio.run(answer(self.items, self.tools))
+        events = asyncio.run(answer(self.items, self.tools, self.max_seconds))
         items = [event.item for event in events if isinstance(event, ItemDone)]
         assert isinstance(events[-1], Completed)
         self.items += items
@@ -147,7 +150,9 @@ class Talk:
         self.answer(ended(line(FOUND)))
 
 
-async def answer(items: list[HistoryItem], tools: bytes) -> list[ModelEvent]:
+async def answer(
+    items: list[HistoryItem], tools: bytes, max_seconds: int | None = None
+) -> list[ModelEvent]:
     """A model of its own for each request: nothing can be remembered."""
     request = ModelRequest(
         thread_id="t",
@@ -156,4 +161,4 @@ async def answer(items: list[HistoryItem], tools: bytes) -> list[ModelEvent]:
         tools=tools,
         context=turn_context(),
     )
-    return [event async for event in OfflineModel().stream(request)]
+    return [event async for event in OfflineModel(max_seconds).stream(request)]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quire.models.offline.findings import Edit, Hunk
-from quire.models.offline.intent import intent_of, seconds_in
+from quire.models.offline.intent import seconds_in, wish_of
 from quire.models.offline.patches import patch_text
 from quire.models.offline.quire_repair.hunks import hunks
 from quire.models.offline.quire_repair.sources import Edit as Splice
@@ -56,27 +56,27 @@ OTHER = [
 
 @pytest.mark.parametrize("prompt", REPAIR)
 def test_repair_is_wished(prompt: str) -> None:
-    assert intent_of((prompt,)) == "repair"
+    assert wish_of((prompt,)).intent == "repair"
 
 
 @pytest.mark.parametrize("prompt", TEST)
 def test_a_test_run_is_wished(prompt: str) -> None:
-    assert intent_of((prompt,)) == "test"
+    assert wish_of((prompt,)).intent == "test"
 
 
 @pytest.mark.parametrize("prompt", OTHER)
 def test_something_else_is_wished(prompt: str) -> None:
-    assert intent_of((prompt,)) == "other"
+    assert wish_of((prompt,)).intent == "other"
 
 
 def test_going_on_means_the_wish_before() -> None:
-    assert intent_of(("fix the tests", "please continue")) == "repair"
-    assert intent_of(("fix the tests", "write a poem", "go on")) == "other"
+    assert wish_of(("fix the tests", "please continue")).intent == "repair"
+    assert wish_of(("fix the tests", "write a poem", "go on")).intent == "other"
 
 
 @given(st.text())
 def test_any_prompt_has_an_intent(prompt: str) -> None:
-    assert intent_of((prompt,)) in ("repair", "test", "other")
+    assert wish_of((prompt,)).intent in ("repair", "test", "other")
     assert seconds_in(prompt) is None or 5 <= (seconds_in(prompt) or 0) <= 600
 
 

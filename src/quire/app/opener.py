@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from quire.app.choice import ModelChoice
 from quire.app.profile import Profile
 from quire.app.setup import SystemClock, environment_policy
 from quire.core.admit import Facts
@@ -206,7 +205,7 @@ class Opener:
         facts = Facts(judge=rules.judge, writable=self._writable)
         thread = Thread(
             Ports(
-                model=self._model(profile.choice),
+                model=self._model(profile),
                 tools=tools,
                 rollout=rollout,
                 gate=Gate(facts, rules, approver, permits),
@@ -221,11 +220,12 @@ class Opener:
 
         return Terminals(wired.sessions, wired.shell, self._app.sandbox)
 
-    def _model(self, choice: ModelChoice) -> Model:
+    def _model(self, profile: Profile) -> Model:
+        choice = profile.choice
         if choice.provider is None:
             from quire.models.offline import OfflineModel
 
-            return OfflineModel()
+            return OfflineModel(profile.config.offline.max_seconds)
         from quire.models.responses import ResponsesModel
 
         return ResponsesModel(

@@ -34,6 +34,7 @@ OPTIONS = (
     Option(("--ignore-rules",), "Do not read rules files"),
     Option(("--output-schema",), "JSON Schema file that the final answer must fit", "FILE"),
     Option(("--output-last-message", "-o"), "Write the final message to a file", "FILE"),
+    Option(("--max-seconds",), "Longest time for the turn; then it is interrupted", "SECONDS"),
     Option(("--color",), "Colours", "WHEN", choices=("auto", "always", "never")),
     Option(("--json",), "Print events as JSON lines on stdout"),
     Option(("--experimental-json",), "The same for SDKs: after SIGTERM nothing more is printed"),

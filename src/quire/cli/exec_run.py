@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quire.protocol.review import ReviewTarget
     from quire.server.threads import Threads
 
+MOST_SECONDS = 1_000_000
 NOT_A_REPOSITORY = "Not inside a trusted directory and --skip-git-repo-check was not specified."
 
 
@@ -35,6 +36,7 @@ def run_exec(
     images = _images(parsed)
     last_message_file = _absolute(parsed.one("output-last-message"))
     schema = _output_schema(parsed.one("output-schema"))
+    max_seconds = _max_seconds(parsed)
     cwd = working_folder(parsed.one("cd"))
     home = quire_home()
     loaded = _configured(parsed, home, cwd)
@@ -62,7 +64,7 @@ def run_exec(
     app.prewarm()
     prepare(choice.needs_tls)
     # From here on asyncio may be imported.
-    from quire.exec.run import Job
+    from quire.exec.run import EXIT_OUT_OF_TIME, Job
     from quire.protocol.local import LocalImageInput, TextInput
 
     text = () if prompt is None else (TextInput(prompt),)
@@ -75,9 +77,15 @@ def run_exec(
         warnings=loaded.warnings,
         review=review,
         mute_on_sigterm=parsed.flag("experimental-json"),
+        max_seconds=max_seconds,
     )
     run = _run if review is None else partial(_run_review, fail_on=parsed.one("fail-on"))
     outcome = run(app, job, _display(parsed))
+    if outcome.exit_code == EXIT_OUT_OF_TIME:
+        sys.stderr.write(
+            f"error: the turn was interrupted after the {max_seconds} s of --max-seconds; "
+            "`quire exec resume --last` goes on\n"
+        )
     done = outcome.exit_code == 0 or outcome.final_message is not None
     if last_message_file is not None and done:
         _keep_last_message(last_message_file, outcome.final_message)
@@ -178,6 +186,8 @@ def config_sources(parsed: Parsed, home: str, cwd: str) -> ConfigSources:
         flags["model"] = model
     if mode := parsed.one("sandbox"):
         flags["sandbox_mode"] = mode
+    if (seconds := _max_seconds(parsed)) is not None:
+        flags["offline.max_seconds"] = seconds
     if parsed.flag("approve-for-me"):
         flags |= _approve_for_me(parsed)
     if parsed.flag("dangerously-bypass-approvals-and-sandbox"):
@@ -265,6 +275,18 @@ def _check_repository(parsed: Parsed, loaded: LoadedConfig) -> None:
     )
     if not allowed and find_root(os.getcwd()) is None:
         raise UsageError(NOT_A_REPOSITORY)
+
+
+def _max_seconds(parsed: Parsed) -> int | None:
+    given = parsed.one("max-seconds")
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and 0 < int(given) <= MOST_SECONDS):
+        raise CommandLineError(
+            f"invalid value '{given}' for '--max-seconds <SECONDS>': a whole number from 1 to "
+            f"{MOST_SECONDS}"
+        )
+    return int(given)
 
 
 def _output_schema(path: str | None) -> str | None:

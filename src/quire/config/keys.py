@@ -54,8 +54,8 @@ PROJECT_KEYS = _names(
     allow_login_shell approval_policy background_terminal_max_timeout developer_instructions
     features hide_agent_reasoning include_environment_context include_environment_context_time
     include_permissions_instructions model model_context_window model_reasoning_effort
-    model_reasoning_summary model_verbosity project_doc_fallback_filenames project_doc_max_bytes
-    sandbox_mode sandbox_workspace_write service_tier shell_environment_policy
+    model_reasoning_summary model_verbosity offline project_doc_fallback_filenames
+    project_doc_max_bytes sandbox_mode sandbox_workspace_write service_tier shell_environment_policy
     show_raw_agent_reasoning tool_output_token_limit tools
     """
 )

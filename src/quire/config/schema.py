@@ -115,6 +115,13 @@ class Tools(Struct, frozen=True, kw_only=True):
     """Offer the tool that shows an image file to the model."""
 
 
+class Offline(Struct, frozen=True, kw_only=True):
+    """`[offline]`: the embedded offline model."""
+
+    max_seconds: Positive | None = None
+    """The longest that it takes for one turn. `quire exec --max-seconds` overrides it."""
+
+
 class PermissionProfile(Struct, frozen=True, kw_only=True):
     """`[permissions.NAME]`: sandbox settings under a name; choose it with `default_permissions`."""
 
@@ -180,6 +187,7 @@ class Config(Struct, frozen=True, kw_only=True):
     background_terminal_max_timeout: Positive = 300_000
     """Longest wait for output of a running command, in milliseconds."""
     tools: Tools = Tools()
+    offline: Offline = Offline()
     project_doc_max_bytes: Count = 32_768
     """How many bytes of a project's `AGENTS.md` files are read, together; 0 reads none."""
     project_doc_fallback_filenames: tuple[Name, ...] = ()
@@ -208,6 +216,7 @@ TABLES: dict[type[Struct], dict[str, type[Struct]]] = {
         "sandbox_workspace_write": SandboxWorkspaceWrite,
         "shell_environment_policy": ShellEnvironmentPolicy,
         "tools": Tools,
+        "offline": Offline,
     },
     Tools: {"update_plan": UpdatePlan},
 }

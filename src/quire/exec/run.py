@@ -19,7 +19,7 @@ from quire.protocol.records import TurnCompleted
 if TYPE_CHECKING:
     from quire.protocol.review import ReviewTarget
 
-EXIT_DONE, EXIT_FAILED = 0, 1
+EXIT_DONE, EXIT_FAILED, EXIT_OUT_OF_TIME = 0, 1, 124
 
 
 class Display(Protocol):
@@ -35,7 +35,8 @@ class Display(Protocol):
 class Job(Struct, frozen=True, kw_only=True):
     """What to do. `resume` is the id of a thread to go on with; with `fork` a copy of it is.
     Without `input` the thread is opened and no turn runs; with `review` one reviews that. With
-    `mute_on_sigterm` nothing is displayed any more once that signal came."""
+    `mute_on_sigterm` nothing is displayed any more once that signal came. A turn that takes longer
+    than `max_seconds` is interrupted."""
 
     input: tuple[InputPart, ...]
     resume: str | None = None
@@ -45,6 +46,7 @@ class Job(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     review: ReviewTarget | None = None
     mute_on_sigterm: bool = False
+    max_seconds: int | None = None
 
     @property
     def has_turn(self) -> bool:
@@ -59,8 +61,9 @@ class Outcome(Struct, frozen=True):
 
 
 async def run(client: Client, job: Job, display: Display, stop: StopSignals) -> Outcome:
-    """Run the job to its end. SIGINT and SIGTERM end the turn properly (130, 143);
-    a second one does not wait. Raises `QuireError` when the thread cannot be opened."""
+    """Run the job to its end. SIGINT and SIGTERM end the turn properly (130, 143), and so does
+    the end of its time (124); a second signal does not wait. Raises `QuireError` when the thread
+    cannot be opened."""
     stop.attach()
     try:
         end = await _one_turn(client, job, display, stop)
@@ -69,7 +72,7 @@ async def run(client: Client, job: Job, display: Display, stop: StopSignals) -> 
     completed = end.status == "completed" if end is not None else not job.has_turn
     final = end.last_agent_message if end is not None and completed else None
     display.closed(final)
-    code = EXIT_DONE if completed else EXIT_FAILED
+    code = EXIT_DONE if completed else EXIT_OUT_OF_TIME if stop.out_of_time else EXIT_FAILED
     return Outcome(code if stop.received is None else 128 + stop.received, final)
 
 
@@ -89,6 +92,8 @@ async def _one_turn(
         gc.freeze()
         gc.enable()
         stopper = asyncio.create_task(_interrupt_on(stop, thread))
+        if job.max_seconds is not None:
+            stop.after(job.max_seconds)
         try:
             async for event in events:
                 if not (job.mute_on_sigterm and stop.received == signal.SIGTERM):
@@ -114,14 +119,15 @@ async def _interrupt_on(stop: StopSignals, thread: ThreadClient) -> None:
 
 
 class StopSignals:
-    """SIGINT and SIGTERM as something to wait for. Made before the event loop; before `attach`,
-    and the second time, a signal ends the process at once.
+    """SIGINT, SIGTERM and the end of a time as something to wait for. Made before the event
+    loop; before `attach`, and the second time, a signal ends the process at once.
 
     Not by `loop.add_signal_handler`, nor after `asyncio.run` installed its own: both load
     `inspect`, which costs 3 ms before the first request."""
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.out_of_time = False
         self._attached: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on)
@@ -136,6 +142,16 @@ class StopSignals:
         self.received = number
         loop, came = self._attached
         loop.call_soon_threadsafe(came.set)
+
+    def after(self, seconds: int) -> None:
+        """Stop so many seconds from now, as a signal does. Called in the running loop."""
+        if self._attached is not None:
+            loop, came = self._attached
+            loop.call_later(seconds, self._time_is_up, came)
+
+    def _time_is_up(self, came: asyncio.Event) -> None:
+        self.out_of_time = True
+        came.set()
 
     async def wait(self) -> None:
         if self._attached is not None:

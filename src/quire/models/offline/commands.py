@@ -6,6 +6,8 @@ import os
 import shlex
 import sys
 
+import msgspec
+
 from quire.models.offline.findings import Survey
 
 FIRST_RUN_SECONDS = 6
@@ -14,33 +16,54 @@ FIRST_RUN_SECONDS = 6
 CHECK_SECONDS = 300
 
 
-def look() -> str:
-    """Survey the project, with the interpreter that runs Quire."""
-    return _command([sys.executable, "-B", _program(), "look"])
+def look(named: tuple[str, ...]) -> str:
+    """Survey the project, with the interpreter that runs Quire. `named` may mean some tests."""
+    words = [sys.executable, "-B", _program(), "look"]
+    return _command([*words, *_listed("--named", named)])
 
 
 def run_tests(survey: Survey, seconds: int, lenient: bool = False) -> str:
     """The project's own test command, for at most so many seconds. `lenient` also runs the tests
     of other modules when some cannot be loaded."""
     python = [survey.interpreter, "-B"]
+    folders = survey.path
     if survey.framework == "pytest":
         words = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         words += ["--continue-on-collection-errors"] if lenient else []
+        words += survey.only
+    elif survey.framework == "unittest" and survey.only:
+        words = [*python, "-m", "unittest", *survey.only]
+        folders = (survey.top, *folders) if survey.top != "." else folders
     elif survey.framework == "unittest":
         words = [*python, "-m", "unittest", "discover"]
         words += ["-s", survey.start] if survey.start != "." else []
         words += ["-t", survey.top] if survey.top != survey.start else []
     else:
         return _command([*python, _program(), "test", *_plan(survey)])
-    path = f"PYTHONPATH={shlex.quote(os.pathsep.join(survey.path))} " if survey.path else ""
+    path = f"PYTHONPATH={shlex.quote(os.pathsep.join(folders))} " if folders else ""
     return f"{path}timeout {seconds} {_command(words)}"
 
 
-def search(survey: Survey, seconds: int) -> str:
+def search(
+    survey: Survey, seconds: int, hard: int | None = None, mend: tuple[str, ...] = ()
+) -> str:
     """The repair search, with the interpreter that runs the tests. It keeps to its time by
-    itself; `timeout` is there for code that keeps it from doing so."""
-    words = ["timeout", str(2 * seconds + 30), survey.interpreter, "-B", _program(), "search"]
-    return _command([*words, *_plan(survey), "--max-seconds", str(seconds)])
+    itself; `timeout` is there for code that keeps it from doing so: after `hard` seconds. `mend`
+    are the tests to mend, where it is not all that fail."""
+    limit = 2 * seconds + 30 if hard is None else hard
+    words = ["timeout", str(limit), survey.interpreter, "-B", _program(), "search"]
+    words += [*_plan(survey), *_listed("--mend", mend)]
+    return _command([*words, "--max-seconds", str(seconds)])
+
+
+def inquiry(command: str, survey: Survey, seconds: int, more: tuple[str, ...] = ()) -> str:
+    """One of `report`, `explain` and `bisect`: they change nothing and keep to their time."""
+    words = ["timeout", str(seconds + 10), survey.interpreter, "-B", _program(), command]
+    return _command([*words, *_plan(survey), "--max-seconds", str(seconds), *more])
+
+
+def _listed(option: str, values: tuple[str, ...]) -> list[str]:
+    return [option, msgspec.json.encode(values).decode()] if values else []
 
 
 def _plan(survey: Survey) -> list[str]:
@@ -51,7 +74,7 @@ def _plan(survey: Survey) -> list[str]:
         words += ["--files", os.pathsep.join(survey.tests)]
     if survey.path:
         words += ["--path", os.pathsep.join(survey.path)]
-    return words
+    return [*words, *_listed("--only", survey.only)]
 
 
 def _program() -> str:

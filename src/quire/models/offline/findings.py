@@ -11,7 +11,8 @@ T = TypeVar("T", bound=Struct)
 
 
 class Survey(Struct, frozen=True, kw_only=True):
-    """Of `look`. Paths are relative to the project; `interpreter` is empty when none was found."""
+    """Of `look`. Paths are relative to the project; `interpreter` is empty when none was found.
+    `only` are the tests that the prompt named, `missing` its words that name none."""
 
     quire_look: int
     framework: str
@@ -22,6 +23,8 @@ class Survey(Struct, frozen=True, kw_only=True):
     top: str = "."
     path: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     test_files: int = 0
     source_files: int = 0
     writable: bool = True

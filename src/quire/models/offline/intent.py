@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Intent = Literal["repair", "test", "other"]
 
@@ -35,14 +35,21 @@ _ONLY_LOOK = (
 )
 
 
-def intent_of(prompts: tuple[str, ...]) -> Intent:
-    """The intent of the last prompt; one that only says to go on has that of the one before."""
+class Wish(NamedTuple):
+    """`prompt` is the text that says it."""
+
+    intent: Intent
+    prompt: str
+
+
+def wish_of(prompts: tuple[str, ...]) -> Wish:
+    """The wish of the last prompt; one that only says to go on has that of the one before."""
     for prompt in reversed(prompts):
         words = _words(prompt)
         if words and set(words) <= _GO_ON:
             continue
-        return _intent(prompt.lower(), words)
-    return "other"
+        return Wish(_intent(prompt.lower(), words), prompt)
+    return Wish("other", "")
 
 
 def _intent(prompt: str, words: list[str]) -> Intent:

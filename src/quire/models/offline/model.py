@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 import msgspec
 
 from quire.core.ports import Completed, ItemDone, ModelEvent, ModelRequest, TextDelta
-from quire.models.offline.jobs.common import POLL_MS, YIELD_MS, Answer, Patch, Poll, Run
+from quire.models.offline.jobs.common import Answer, Patch, Poll, Run
 from quire.models.offline.steps import next_answer
 from quire.models.offline.transcript import patch_form, read_transcript
 from quire.protocol.items import (
@@ -28,7 +28,7 @@ class OfflineModel:
     follows from the request alone."""
 
     def __init__(self, max_seconds: int | None = None) -> None:
-        """`max_seconds` bounds a search; a prompt may set its own time."""
+        """`max_seconds` is the longest that a whole turn may take; it is planned inside of it."""
         self._max_seconds = max_seconds
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
@@ -63,12 +63,12 @@ def _call(call: Run | Poll | Patch, number: int, form: str) -> ToolCall:
         case Run(_, command):
             arguments = {
                 "cmd": command,
-                "yield_time_ms": YIELD_MS,
+                "yield_time_ms": call.wait_ms,
                 "max_output_tokens": OUTPUT_TOKENS,
             }
             return _function("exec_command", arguments, call_id, number)
         case Poll(_, session_id):
-            arguments = {"session_id": session_id, "chars": "", "yield_time_ms": POLL_MS}
+            arguments = {"session_id": session_id, "chars": "", "yield_time_ms": call.wait_ms}
             return _function("write_stdin", arguments, f"{call_id}p", number)
         case Patch(_, text):
             if form == "function":

@@ -6,6 +6,7 @@ Codex 0.169 writes them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -27,6 +28,9 @@ _FRAGMENTS = ("<", "# AGENTS.md instructions")
 """How user messages begin that no person wrote."""
 
 
+_WALL_TIME = re.compile(r"^Wall time: (\d{1,6}(?:\.\d{1,6})?) seconds", re.MULTILINE)
+
+
 class Exchange(Struct, frozen=True):
     """A call of this turn and the text that came back; None while it is missing."""
 
@@ -38,6 +42,13 @@ class Exchange(Struct, frozen=True):
         """The stage that made the call: its id is `call_STAGE_NUMBER`."""
         parts = self.call_id.split("_")
         return parts[1] if len(parts) == 3 and parts[0] == "call" else ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the call took, as its output says; 0 where it does not."""
+        head = (self.output or "").split("\nOutput:\n", 1)[0][:400]
+        found = _WALL_TIME.search(head)
+        return float(found.group(1)) if found else 0.0
 
 
 class Transcript(Struct, frozen=True):
@@ -118,6 +129,8 @@ class Command(Struct, frozen=True):
     session_id: int | None
     lost: bool
     polls: int
+    news: str = ""
+    """What the last report added."""
 
     @property
     def finished(self) -> bool:
@@ -131,7 +144,7 @@ def followed(exchanges: list[Exchange]) -> Command:
         last = command_output(exchange.output or "")
         text += last.text
     lost = last.exit_code is None and last.session_id is None
-    return Command(text, last.exit_code, last.session_id, lost, len(exchanges) - 1)
+    return Command(text, last.exit_code, last.session_id, lost, len(exchanges) - 1, last.text)
 
 
 class _Tool(Struct, frozen=True):

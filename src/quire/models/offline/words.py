@@ -49,6 +49,10 @@ def surveyed(survey: Survey) -> str:
             " They are written for pytest, which no interpreter here has: the environment is"
             " incomplete, not the code. Tests that need nothing but `assert` can still run."
         )
+    if survey.only:
+        text += f" Named were{_named(survey.only).removeprefix(':')}."
+    if survey.missing:
+        text += f" Not here{_named(survey.missing)}."
     return f"{text} Running them."
 
 
@@ -60,6 +64,20 @@ def no_project() -> str:
     return (
         "There is no Python test file here (`test_*.py` or `*_test.py`), so there is nothing to "
         f"repair by.\n\n{OTHER_MODELS}"
+    )
+
+
+def not_there(names: tuple[str, ...]) -> str:
+    return (
+        f"There is no such test here{_named(names)}. Nothing was run and nothing was changed; "
+        "name a test file, a test function or a test class, or none for all tests."
+    )
+
+
+def out_of_time(seconds: int) -> str:
+    return (
+        f"The {seconds} s that this may take are used up (`--max-seconds`, or `max_seconds` in "
+        "`[offline]`). Nothing more was tried or changed; give it more time."
     )
 
 
@@ -270,6 +288,13 @@ def unstable(run: RunResult) -> str:
     )
 
 
+def unchecked(findings: Findings) -> str:
+    return (
+        "Applied, but not checked by the project's own test command: the time of `--max-seconds` "
+        f"is used up. Please run the tests.\n\n{_change(findings)}\n\n{_why(findings)}"
+    )
+
+
 def undoing(run: RunResult) -> str:
     left = f"{run.failed} tests fail" if run.failed else "the tests fail"
     return f"After the change {left} in the project's own run. Taking it back."
@@ -310,5 +335,28 @@ def unreadable(what: str, output: str) -> str:
     return f"{what} ended without a result. Its last lines:\n```\n{tail}\n```"
 
 
-def too_long(seconds: int) -> str:
-    return f"The search did not end within its {seconds} s; nothing was changed."
+def too_long(what: str, seconds: int) -> str:
+    return f"The attempt to {what} did not end in {seconds} s and was given up."
+
+
+def whole_run(seconds: int) -> str:
+    return f"Now all tests, if they end within {seconds} s: an edit must break none of the others."
+
+
+def restricted(findings: Findings, run: RunResult, mended: int) -> str:
+    """For a repair by some tests, checked by all."""
+    all_named = findings.status == "repaired"
+    first = "Repaired" if all_named else "Partly repaired"
+    which = "all named tests pass" if all_named else f"{mended} of the named tests pass now"
+    rest = f"{run.failed} of all {run.failed + run.passed} tests still fail, as before"
+    if not run.failed:
+        rest = f"and so do all {run.passed} tests of the project"
+    text = f"{first}: {which}, {rest}; no other test broke."
+    return "\n\n".join([text, _change(findings), _why(findings)])
+
+
+def only_named(names: tuple[str, ...]) -> str:
+    return (
+        f"\n\nOnly the tests that were named{_named(names)} were run: all together take too "
+        "long here. Run the others before you rely on it."
+    )

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import ClassVar, NamedTuple, Protocol
 
+from .named import is_chosen
+
 PLACE = r'File "([^"]+)", line (\d+)|^(\S+\.py):(\d+): '
 ERROR = r"(?:E\s+)?([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)): ?(.*)"
 
@@ -46,13 +48,17 @@ class Collected(NamedTuple):
 
 class Plan(NamedTuple):
     """Which tests to collect and how: `framework` is pytest, unittest or plain; `start` and `top`
-    are unittest's discovery folders; `files` are the test files of plain projects."""
+    are unittest's discovery folders; `files` are the test files of plain projects. `only` are the
+    tests to keep, and `mend` those to mend while all others are kept from breaking, both as the
+    framework names them; all without any."""
 
     root: str
     framework: str
     start: str
     top: str
     files: tuple[str, ...]
+    only: tuple[str, ...] = ()
+    mend: tuple[str, ...] = ()
 
 
 def collect(plan: Plan, then: Callable[[Collected], None]) -> None:
@@ -60,11 +66,24 @@ def collect(plan: Plan, then: Callable[[Collected], None]) -> None:
     if plan.framework == "pytest":
         from .pytest_cases import collect_pytest
 
-        collect_pytest(plan.root, then)
+        collect_pytest(plan.root, then, plan.only)
     elif plan.framework == "unittest":
-        then(_collect_unittest(plan))
+        then(_kept(_collect_unittest(plan), plan.only))
     else:
-        then(_collect_plain(plan))
+        then(_kept(_collect_plain(plan), plan.only))
+
+
+def _kept(found: Collected, only: tuple[str, ...]) -> Collected:
+    """Without the tests, and the modules that cannot be loaded, that nobody asked for."""
+    cases = [case for case in found.cases if is_chosen(case.id, only)]
+    loader = "unittest.loader._FailedTest."
+    broken = [
+        one
+        for one in found.broken
+        if is_chosen(one.id, only)
+        or any(name.startswith(one.id.replace(loader, "", 1)) for name in only)
+    ]
+    return Collected(cases, broken)
 
 
 # --- unittest ------------------------------------------------------------------------------

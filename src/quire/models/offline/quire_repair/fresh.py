@@ -136,19 +136,20 @@ def _serve(plan: Plan, reading: int, writing: int) -> None:
     first = _read(reading)
     if first is None:
         return
-    if plan.framework == "pytest" and in_child(lambda: _starts_clean(plan.root), LOAD_SECONDS):
+    if plan.framework == "pytest" and in_child(lambda: _starts_clean(plan), LOAD_SECONDS):
         from .pytest_cases import ready_to_collect
 
-        ready_to_collect(plan.root, lambda now: _answer(plan, (reading, writing), first, now))
+        pipes = (reading, writing)
+        ready_to_collect(plan.root, lambda now: _answer(plan, pipes, first, now), plan.only)
     else:
         _answer(plan, (reading, writing), first, None)
 
 
-def _starts_clean(root: str) -> bool:
+def _starts_clean(plan: Plan) -> bool:
     from .pytest_cases import ready_to_collect
 
     answers: list[bool] = []
-    ready_to_collect(root, lambda _: answers.append(not _has_loaded(root)))
+    ready_to_collect(plan.root, lambda _: answers.append(not _has_loaded(plan.root)), plan.only)
     return answers == [True]
 
 

@@ -14,9 +14,10 @@ from .cases import Case, Plan
 from .environment import lacks_environment
 from .evaluate import Evaluator, Goal
 from .fresh import Request, Zygote
-from .limits import FAIL, PASS, TIMEOUT
+from .limits import FAIL, PASS, SKIP, TIMEOUT
 from .live import Live
 from .localise import suspicion
+from .named import is_chosen
 from .pool import Found, Pool, Task
 from .project import is_test_file, python_files
 from .sources import Edit, Source, Unit, read_source
@@ -43,6 +44,7 @@ class Ground:
         self, settings: Settings, account: Account, zygotes: list[Zygote], deadline: float
     ) -> None:
         self.root = settings.plan.root
+        self.mend = settings.plan.mend
         self.report = settings.report
         self.account = account
         self.zygotes = zygotes
@@ -69,7 +71,11 @@ class Ground:
         baseline.confirm_timeouts(self.root, cases, facts, self.left() * 0.2)
         blamed = [i for i in facts if lacks_environment(facts[i])]
         self.account.environment_facts([facts[i] for i in blamed])
-        self.facts = {i: f for i, f in facts.items() if i not in blamed}
+        self.facts = {
+            i: f
+            for i, f in facts.items()
+            if i not in blamed and (f.status in (PASS, SKIP) or is_chosen(f.id, self.mend))
+        }
         self.isolated = not whole
         self.account.facts(list(self.facts.values()))
         self.report(f"{len(cases)} tests collected, {len(self.failing())} of them fail")

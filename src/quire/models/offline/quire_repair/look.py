@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from typing import Any, NamedTuple
 
+from .named import resolve
 from .project import holds_tests, python_files
 
 PROBE = (
@@ -28,14 +29,16 @@ class Interpreter(NamedTuple):
     has_pytest: bool
 
 
-def look(root: str, fallback: str) -> int:
+def look(root: str, fallback: str, named: list[str]) -> int:
     """Print the survey as JSON, then for people. `fallback` is the interpreter to use when the
-    project has none and none is on the path."""
-    files, survey = _survey(root, fallback)
+    project has none and none is on the path; `named` are words that may mean some of the tests."""
+    files, survey = _survey(root, fallback, named)
     print(json.dumps(survey))
     more = ["..."] if len(files) > SHOWN else []
     print(f"{len(files)} Python files:", *files[:SHOWN], *more)
     print(f"tests in {survey['test_files']} of them, framework {survey['framework']}")
+    if survey["only"]:
+        print("named:", *survey["only"])
     print("in a git repository" if os.path.exists(os.path.join(root, ".git")) else "without git")
     print("files can be changed" if survey["writable"] else "files cannot be changed here")
     if survey["interpreter"]:
@@ -46,7 +49,7 @@ def look(root: str, fallback: str) -> int:
     return 0
 
 
-def _survey(root: str, fallback: str) -> tuple[list[str], dict[str, Any]]:
+def _survey(root: str, fallback: str, named: list[str]) -> tuple[list[str], dict[str, Any]]:
     files = python_files(root)
     tests = [path for path in files if holds_tests(path)]
     texts = {path: _text(root, path) for path in tests}
@@ -61,6 +64,7 @@ def _survey(root: str, fallback: str) -> tuple[list[str], dict[str, Any]]:
         folder = _discovery(root, tests)
         if folder is not None:
             framework, (start, top) = "unittest", folder
+    meant = resolve({path: texts[path] for path in tests}, named, framework, top)
     survey = {
         "quire_look": 1,
         "framework": framework,
@@ -71,6 +75,8 @@ def _survey(root: str, fallback: str) -> tuple[list[str], dict[str, Any]]:
         "top": top,
         "path": _import_roots(root, tests),
         "tests": tests[:SHOWN] if framework == "plain" else tests[:3],
+        "only": meant.only,
+        "missing": meant.missing,
         "test_files": len(tests),
         "source_files": len(files) - len(tests),
         "writable": os.access(root, os.W_OK),

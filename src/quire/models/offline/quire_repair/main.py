@@ -20,8 +20,9 @@ def main(arguments: list[str]) -> int:
     root = os.getcwd()
     if arguments[0] == "look":
         from .look import look
+        from .named import words_in
 
-        return look(root, sys.executable)
+        return look(root, sys.executable, words_in(options.get("named", "")))
     if arguments[0] in ("search", "test"):
         _fix_hash_seed()
         return _run(arguments[0], root, options)
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> int:
 def _run(command: str, root: str, options: dict[str, str]) -> int:
     from .cases import Plan
     from .children import HIDDEN
+    from .named import words_in
 
     plan = Plan(
         root=root,
@@ -39,6 +41,8 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
         start=options.get("start", "."),
         top=options.get("top", "."),
         files=tuple(name for name in options.get("files", "").split(os.pathsep) if name),
+        only=tuple(words_in(options.get("only", ""))),
+        mend=tuple(words_in(options.get("mend", ""))),
     )
     sys.path[:0] = [p for p in options.get("path", "").split(os.pathsep) if p]
     if root not in sys.path:

@@ -202,11 +202,14 @@ def _function_of(item: pytest.Function) -> Callable[..., object]:
     return test.__func__ if inspect.ismethod(test) else test
 
 
-def collect_pytest(root: str, then: Callable[[Collected], None]) -> None:
-    """Collect with the project's options; without them where they cannot work here."""
+def collect_pytest(
+    root: str, then: Callable[[Collected], None], only: tuple[str, ...] = ()
+) -> None:
+    """Collect with the project's options; without them where they cannot work here. `only` are
+    the ids of tests to collect; all without any."""
     for arguments in ([*QUIET, *_tamed_plugins()], [*QUIET, "-o", "addopts="]):
         watcher = _Watcher(root, then)
-        status = pytest.main([*arguments, root], plugins=[watcher])
+        status = pytest.main([*arguments, *(only or [root])], plugins=[watcher])
         if watcher.called:
             return
         if status != USAGE_ERROR:
@@ -214,11 +217,13 @@ def collect_pytest(root: str, then: Callable[[Collected], None]) -> None:
             return
 
 
-def ready_to_collect(root: str, then: Callable[[Callable[[], Collected]], None]) -> bool:
+def ready_to_collect(
+    root: str, then: Callable[[Callable[[], Collected]], None], only: tuple[str, ...] = ()
+) -> bool:
     """Start pytest as far as it goes without loading tests, and call `then` there, with what
     collects them. False when it cannot be started."""
     watcher = _Watcher(root, _ignore, then)
-    pytest.main([*QUIET, *_tamed_plugins(), root], plugins=[watcher])
+    pytest.main([*QUIET, *_tamed_plugins(), *(only or [root])], plugins=[watcher])
     return watcher.called
 
 
