@@ -64,7 +64,7 @@ def run_exec(
     app.prewarm()
     prepare(choice.needs_tls)
     # From here on asyncio may be imported.
-    from quire.exec.run import EXIT_OUT_OF_TIME, Job
+    from quire.exec.run import Job
     from quire.protocol.local import LocalImageInput, TextInput
 
     text = () if prompt is None else (TextInput(prompt),)
@@ -81,6 +81,14 @@ def run_exec(
     )
     run = _run if review is None else partial(_run_review, fail_on=parsed.one("fail-on"))
     outcome = run(app, job, _display(parsed))
+    _after(outcome, last_message_file, max_seconds)
+    return outcome.exit_code
+
+
+def _after(outcome: Outcome, last_message_file: str | None, max_seconds: int | None) -> None:
+    """Say what the exit code means where it needs words, and keep the last message."""
+    from quire.exec.run import EXIT_OUT_OF_TIME
+
     if outcome.exit_code == EXIT_OUT_OF_TIME:
         sys.stderr.write(
             f"error: the turn was interrupted after the {max_seconds} s of --max-seconds; "
@@ -89,7 +97,6 @@ def run_exec(
     done = outcome.exit_code == 0 or outcome.final_message is not None
     if last_message_file is not None and done:
         _keep_last_message(last_message_file, outcome.final_message)
-    return outcome.exit_code
 
 
 def _configured(parsed: Parsed, home: str, cwd: str) -> LoadedConfig:
