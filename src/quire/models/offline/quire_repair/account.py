@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .baseline import Fact
-from .cases import Broken
 from .choose import Group
 from .hunks import hunks, tidy
 from .limits import FAIL, PASS, TIMEOUT
+from .loading import Broken
 from .sources import Edit, Source
 from .trace import Line
 
@@ -34,6 +34,9 @@ class Account:
     def has_environment_faults(self) -> bool:
         return bool(self._environment)
 
+    def is_repaired(self) -> bool:
+        return self.status == "repaired"
+
     def environment(self, broken: list[Broken]) -> None:
         for one in broken:
             self._environment.append({"id": one.id, "reason": one.message[:LONG]})
@@ -54,7 +57,7 @@ class Account:
         self._values["failing"] = [
             {
                 "id": f.id,
-                "error": "does not end" if f.status == TIMEOUT else f.error,
+                "error": f.error or "does not end",
                 "message": f.message.strip()[:LONG],
             }
             for f in failing[:MOST]

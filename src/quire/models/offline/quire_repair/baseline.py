@@ -12,20 +12,31 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from .cases import Case
-from .children import Emit, values_of
-from .limits import FAIL, PASS, TIMEOUT, Outcome, attempt, wall_limit
+from .children import Emit, each_value, values_of
+from .limits import FAIL, TIMEOUT, Outcome, attempt, wall_limit
 from .live import Live
+from .loading import words_of
 from .probe import Key, Probe
 from .sources import Source, Unit
 from .trace import Line, Tracer
 
 FIRST_LIMIT = 0.6
 NEXT_LIMIT = 0.25
-"""CPU seconds of a case before it counts as endless: the first such case gets more."""
+LATER_LIMIT = 0.08
+"""CPU seconds of a case before it counts as endless: the first such case gets more, and the third
+and later ones less."""
+
+FIRST_WAIT = 3.0
+NEXT_WAIT = 0.4
+LATER_WAIT = 0.15
+"""Seconds without using the processor, likewise."""
 
 CONFIRM_LIMIT = 1.5
 LONG_LIMIT = 10.0
-BLOCKS = "it blocks or crashes"
+BLOCKS = "it cannot be stopped"
+ENDED = "ProcessEnded"
+ENDS = "it ends the process that runs the tests"
+MOST_TRACED_TIMEOUTS = 4
 
 
 class Fact(NamedTuple):
@@ -41,57 +52,83 @@ class Fact(NamedTuple):
     frames: tuple[tuple[str, int], ...]
 
 
-def run_cases(
-    root: str, cases: list[Case], order: list[int], seconds: float
-) -> tuple[dict[int, Fact], bool]:
-    """Run cases in one process, in order. A case that blocks or crashes costs the process; the
-    next one goes on. Also says whether one process sufficed."""
+class _Patience:
+    """How much time a case gets; less and less while cases run out of it."""
+
+    def __init__(self, seconds: float) -> None:
+        """For cases that may take so long together."""
+        self.waits = [min(FIRST_WAIT, 0.2 * seconds), NEXT_WAIT, LATER_WAIT]
+        self.limits = [min(FIRST_LIMIT, 0.2 * seconds), NEXT_LIMIT, LATER_LIMIT]
+        self.waited = 0
+        self.used = 0
+
+    def next(self) -> tuple[float, float]:
+        """CPU seconds, and seconds without using the processor."""
+        return min(self.limits[: self.used + 1]), min(self.waits[: self.waited + 1])
+
+    def late(self, cpu: float) -> None:
+        """A case ran out of time."""
+        if cpu >= self.next()[0] / 2:
+            self.used += 1
+        else:
+            self.waited += 1
+
+
+def run_cases(root: str, cases: list[Case], order: list[int], seconds: float) -> dict[int, Fact]:
+    """Run cases in one process, in order, as far as the time allows. A case that cannot be stopped
+    or ends the process costs one; the next one goes on."""
     facts: dict[int, Fact] = {}
     deadline = time.monotonic() + seconds
-    left, limit, whole = list(order), FIRST_LIMIT, True
+    left, patience = list(order), _Patience(seconds)
     while left and time.monotonic() < deadline:
-        batch = list(left)
 
-        def task(emit: Emit, batch: list[int] = batch, limit: float = limit) -> None:
-            for index in batch:
-                outcome = attempt(cases[index].run, limit)
+        def take(value: Any) -> None:
+            fact = Fact(*value)
+            facts[left.pop(0)] = fact
+            if fact.status == TIMEOUT:
+                patience.late(fact.cpu)
+
+        def task(emit: Emit) -> None:
+            for index in list(left):
+                outcome = attempt(cases[index].run, *patience.next())
                 emit(_fact(root, cases[index], outcome))
                 if outcome.status == TIMEOUT:
-                    limit = min(limit, NEXT_LIMIT)
+                    patience.late(outcome.cpu)
 
-        for value in values_of(task, _quiet(limit), deadline - time.monotonic()):
-            facts[left.pop(0)] = Fact(*value)
-        if left:
-            whole = False
-            index = left.pop(0)
-            case = cases[index]
-            facts[index] = Fact(case.id, case.file, TIMEOUT, 0.0, limit, "", BLOCKS, ())
-    return facts, whole
+        before = len(left)
+        quiet = wall_limit(*patience.next()) + 1.0 - FIRST_LIMIT
+        by_itself = each_value(task, take, quiet, deadline - time.monotonic())
+        if left and (by_itself or time.monotonic() < deadline or len(left) == before):
+            case, waited = cases[left[0]], patience.next()[1]
+            end = (ENDED, ENDS) if by_itself else ("", BLOCKS)
+            facts[left.pop(0)] = Fact(case.id, case.file, TIMEOUT, 0.0, waited, *end, ())
+    return facts
 
 
 def confirm_timeouts(root: str, cases: list[Case], facts: dict[int, Fact], seconds: float) -> None:
-    """Tell the slow from the endless: one gets more time, and if it ends the others do too. Those
-    that wait for something (they use no CPU time) are left alone."""
-    timeouts = [index for index in sorted(facts) if facts[index].status == TIMEOUT]
-    late = [index for index in timeouts if facts[index].cpu >= NEXT_LIMIT / 2]
-    limit, deadline = CONFIRM_LIMIT, time.monotonic() + seconds
-    for index in late:
-        if time.monotonic() > deadline:
-            return
+    """Tell the slow from the endless: one gets more time, and if it ends the others do too."""
+    timeouts = [i for i in sorted(facts) if facts[i].status == TIMEOUT and not facts[i].message]
+    busy = [index for index in timeouts if facts[index].cpu >= LATER_LIMIT / 2]
+    idle = [i for i in timeouts if i not in busy and facts[i].wall < 0.2 * seconds]
+    deadline = time.monotonic() + seconds
+    for late in (busy, idle):
+        limit = min(CONFIRM_LIMIT, 0.6 * seconds)
+        for index in late:
 
-        def task(emit: Emit, index: int = index, limit: float = limit) -> None:
-            emit(_fact(root, cases[index], attempt(cases[index].run, limit)))
+            def task(emit: Emit, index: int = index, limit: float = limit) -> None:
+                emit(_fact(root, cases[index], attempt(cases[index].run, limit, limit)))
 
-        again = next(values_of(task, _quiet(limit), _quiet(limit)), None)
-        if again is None or again[2] == TIMEOUT:
-            return
-        facts[index] = Fact(*again)
-        limit = LONG_LIMIT
+            left = deadline - time.monotonic()
+            again = next(values_of(task, _quiet(limit), min(_quiet(limit), left)), None)
+            if again is None or again[2] == TIMEOUT:
+                break
+            facts[index] = Fact(*again)
+            limit = LONG_LIMIT
 
 
 def _quiet(limit: float) -> float:
     """Seconds of silence before a process that runs cases with this CPU limit is killed."""
-    return wall_limit(limit) + 1.0
+    return wall_limit(limit, max(limit, 0.8)) + 1.0
 
 
 def repeats(cases: list[Case], orders: list[list[int]], seconds: float) -> bool:
@@ -118,22 +155,40 @@ def coverage(
 ) -> tuple[dict[int, set[Line]], list[str]]:
     """Lines of the project that each case runs; failing cases first, others while time lasts.
     Also the names of the project's modules that only the running tests load."""
-    order = sorted(facts, key=lambda i: (facts[i].status == PASS, facts[i].cpu, i))
     covered: dict[int, set[Line]] = {}
     modules: list[str] = []
+    deadline = time.monotonic() + seconds
+    left = _traced(facts)
+    before = set(sys.modules)
+
+    def take(value: Any) -> None:
+        index, lines, loaded = value
+        left.remove(index)
+        covered[index] = {(path, line) for path, line in lines}
+        modules.extend(name for name in loaded if name not in modules)
 
     def task(emit: Emit) -> None:
         tracer = Tracer(files)
-        before = set(sys.modules)
-        for index in order:
-            limit = 0.15 if facts[index].status == TIMEOUT else 0.3 + 60 * facts[index].cpu
-            lines, _ = tracer.run(cases[index].run, min(limit, 4.0))
+        for index in list(left):
+            limit, waiting = 0.3 + 60 * facts[index].cpu, 0.4 + 4 * facts[index].wall
+            if facts[index].status == TIMEOUT:
+                limit = waiting = 0.1
+            lines, _ = tracer.run(cases[index].run, min(limit, 4.0), min(waiting, 4.0))
             emit([index, sorted(lines), sorted(set(sys.modules) - before)])
 
-    for index, lines, loaded in values_of(task, _quiet(4.0), seconds):
-        covered[index] = {(path, line) for path, line in lines}
-        modules = loaded
+    while left and time.monotonic() < deadline:
+        each_value(task, take, _quiet(4.0), deadline - time.monotonic())
+        del left[:1]
     return covered, modules
+
+
+def _traced(facts: dict[int, Fact]) -> list[int]:
+    """Failing cases first, those that do not end after them; none that ends the process."""
+    by_cost = sorted(facts, key=lambda i: (facts[i].cpu, i))
+    some = [index for index in by_cost if facts[index].error != ENDED]
+    late = [index for index in some if facts[index].status == TIMEOUT][:MOST_TRACED_TIMEOUTS]
+    failed = [index for index in some if facts[index].status == FAIL]
+    return [*failed, *late, *(i for i in some if facts[i].status not in (FAIL, TIMEOUT))]
 
 
 def load(modules: list[str], files: dict[str, str]) -> None:
@@ -156,7 +211,7 @@ def types(
 ) -> dict[Key, tuple[str, ...]]:
     """Types of the expressions of some functions: failing cases first, while time lasts."""
     endless = {i for i in facts if facts[i].status == TIMEOUT}
-    order = sorted(facts, key=lambda i: (facts[i].status == PASS, facts[i].cpu, i))
+    order = _traced(facts)
 
     def task(emit: Emit) -> None:
         probe = Probe()
@@ -167,7 +222,8 @@ def types(
                 live.install(source.path, unit.index, code)
         started = time.monotonic()
         for index in order:
-            attempt(cases[index].run, 0.3 if index not in endless else 0.05)
+            limit = 0.05 if index in endless else 0.3
+            attempt(cases[index].run, limit, limit)
             if time.monotonic() - started > 1.5:
                 break
         emit([(list(key), names) for key, names in probe.result().items()])
@@ -187,7 +243,7 @@ def _fact(root: str, case: Case, outcome: Outcome) -> list[Any]:
 def _text(error: BaseException) -> str:
     """An exception's own words; its `__str__` is the project's code and may fail."""
     words: list[str] = []
-    attempt(lambda: words.append(str(error)), 0.2)
+    attempt(lambda: words.append(words_of(error)), 0.2)
     return words[0][:600] if words else ""
 
 

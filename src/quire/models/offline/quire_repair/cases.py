@@ -9,36 +9,32 @@ import inspect
 import os
 import re
 import sys
-import traceback
 import unittest
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import ClassVar, NamedTuple, Protocol
 
+from .limits import PASS, SKIP, OutOfTime, attempt
+from .loading import Broken, broken_from_error, broken_from_text
 from .named import is_chosen
+from .project import loaded_with_examples, read_text
 
-PLACE = r'File "([^"]+)", line (\d+)|^(\S+\.py):(\d+): '
-ERROR = r"(?:E\s+)?([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)): ?(.*)"
+RUNS_EXAMPLES = re.compile(r"\btestmod\(|DocTestSuite|DocFileSuite|\btestfile\(")
+LOAD_SECONDS = 20.0
+"""For one test module: CPU time, and time without using the processor."""
 
 
 class Case(Protocol):
     """One test. `run` raises whatever makes it fail; it can be called many times. `careful` is
-    the same test run in a slower way that leaves nothing out, where there is one."""
+    the same test run in a slower way that leaves nothing out, where there is one. A `wish` need
+    not be mended when it fails."""
 
     id: str
     file: str
     careful: Case | None
+    wish: bool
 
     def run(self) -> None: ...
-
-
-class Broken(NamedTuple):
-    """A test module that cannot be loaded. `frames` are (absolute path, line), outermost first."""
-
-    id: str
-    error: str
-    message: str
-    frames: list[tuple[str, int]]
 
 
 class Collected(NamedTuple):
@@ -50,7 +46,8 @@ class Plan(NamedTuple):
     """Which tests to collect and how: `framework` is pytest, unittest or plain; `start` and `top`
     are unittest's discovery folders; `files` are the test files of plain projects. `only` are the
     tests to keep, and `mend` those to mend while all others are kept from breaking, both as the
-    framework names them; all without any."""
+    framework names them; all without any. `doctests` says that the files hold no tests but the
+    examples in their docstrings. One module may take `load_seconds` to load."""
 
     root: str
     framework: str
@@ -59,6 +56,8 @@ class Plan(NamedTuple):
     files: tuple[str, ...]
     only: tuple[str, ...] = ()
     mend: tuple[str, ...] = ()
+    doctests: bool = False
+    load_seconds: float = LOAD_SECONDS
 
 
 def collect(plan: Plan, then: Callable[[Collected], None]) -> None:
@@ -66,11 +65,32 @@ def collect(plan: Plan, then: Callable[[Collected], None]) -> None:
     if plan.framework == "pytest":
         from .pytest_cases import collect_pytest
 
-        collect_pytest(plan.root, then, plan.only)
+        collect_pytest(plan, then)
+    elif plan.doctests:
+        from .doctest_cases import from_files
+
+        cases, broken = from_files(plan.root, plan.files)
+        then(_kept(Collected([*cases], broken), plan.only))
     elif plan.framework == "unittest":
-        then(_kept(_collect_unittest(plan), plan.only))
+        then(_kept(with_examples(plan.root, _collect_unittest(plan)), plan.only))
     else:
-        then(_kept(_collect_plain(plan), plan.only))
+        then(_kept(with_examples(plan.root, _collect_plain(plan)), plan.only))
+
+
+def with_examples(root: str, found: Collected, wish: bool | None = None) -> Collected:
+    """With the examples in docstrings of what the tests loaded. They are wishes where the tests do
+    not run them, if nobody knows better."""
+    modules = loaded_with_examples(root)
+    if not modules:
+        return found
+    from .doctest_cases import DoctestCase, from_loaded
+
+    known = {case.name for case in found.cases if isinstance(case, DoctestCase)}
+    if wish is None:
+        files = sorted({case.file for case in found.cases if case.file})
+        wish = not any(RUNS_EXAMPLES.search(read_text(root, file)) for file in files)
+    examples: list[Case] = [*from_loaded(modules, known, wish)]
+    return Collected([*found.cases, *examples], found.broken)
 
 
 def _kept(found: Collected, only: tuple[str, ...]) -> Collected:
@@ -127,6 +147,7 @@ class UnittestCase:
         self.id = name
         self.file = file
         self.careful: Case | None = None
+        self.wish = False
         default = unittest.TestCase
         own = type(test)
         self._class_fixtures = (
@@ -167,12 +188,36 @@ def _flattened(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield test
 
 
+class _Loader(unittest.TestLoader):
+    """Gives up on a module that takes too long to load. unittest makes a failing test of whatever
+    is raised here."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self.raised: dict[str, tuple[BaseException, TracebackType | None]] = {}
+
+    def _get_module_from_name(self, name: str) -> ModuleType:
+        outcome = attempt(lambda: importlib.import_module(name), self._seconds, self._seconds)
+        if outcome.status == PASS:
+            return sys.modules[name]
+        if outcome.status == SKIP:
+            raise unittest.SkipTest(name)
+        error = outcome.error or OutOfTime()
+        self.raised[name] = (error, outcome.trace)
+        raise error
+
+
 def _collect_unittest(plan: Plan) -> Collected:
-    loader = unittest.TestLoader()
+    loader = _Loader(plan.load_seconds)
     suite = loader.discover(plan.start, top_level_dir=plan.top)
     found = Collected([], [])
     for test in _flattened(suite):
-        _add_unittest(test, plan.root, found)
+        raised = loader.raised.get(test.id().split("_FailedTest.", 1)[-1])
+        if raised is not None and type(test).__module__ == "unittest.loader":
+            found.broken.append(broken_from_error(test.id(), raised[0], plan.root, raised[1]))
+        else:
+            _add_unittest(test, plan.root, found)
     return found
 
 
@@ -180,7 +225,12 @@ def _add_unittest(test: unittest.TestCase, root: str, found: Collected) -> None:
     if type(test).__module__ != "unittest.loader":
         module = sys.modules.get(type(test).__module__)
         file = relative(root, (module.__file__ if module else None) or "")
-        found.cases.append(UnittestCase(test, file, test.id()))
+        case: Case | None = None
+        if type(test).__module__ == "doctest":
+            from .doctest_cases import from_unittest
+
+            case = from_unittest(test, test.id(), root)
+        found.cases.append(case or UnittestCase(test, file, test.id()))
         return
     result = _Recorder()
     test.run(result)
@@ -198,6 +248,7 @@ class FunctionCase:
         self.id = name
         self.file = file
         self.careful: Case | None = None
+        self.wish = False
         self._function = function
 
     def run(self) -> None:
@@ -210,7 +261,7 @@ def _collect_plain(plan: Plan) -> Collected:
         folder = os.path.join(plan.root, os.path.dirname(file))
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        module = _load(file, plan.root, found)
+        module = _load(file, plan.root, plan.load_seconds, found)
         if module is None:
             continue
         for name, value in list(vars(module).items()):
@@ -225,20 +276,19 @@ def _collect_plain(plan: Plan) -> Collected:
     return found
 
 
-def _load(file: str, root: str, found: Collected) -> ModuleType | None:
+def _load(file: str, root: str, seconds: float, found: Collected) -> ModuleType | None:
     name = os.path.basename(file)[:-3]
     spec = importlib.util.spec_from_file_location(name, os.path.join(root, file))
     if spec is None or spec.loader is None:
         return None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    from .limits import attempt
-
-    outcome = attempt(lambda: spec.loader and spec.loader.exec_module(module), 20.0)
-    if outcome.error is None:
+    outcome = attempt(lambda: spec.loader and spec.loader.exec_module(module), seconds, seconds)
+    if outcome.status == PASS:
         return module
-    text = "".join(traceback.format_exception(None, outcome.error, outcome.trace))
-    found.broken.append(broken_from_text(file, text))
+    if outcome.status != SKIP:
+        error = outcome.error or OutOfTime()
+        found.broken.append(broken_from_error(file, error, root, outcome.trace))
     return None
 
 
@@ -276,17 +326,3 @@ def relative(root: str, path: str) -> str:
     absolute = os.path.realpath(path) if path else ""
     prefix = os.path.join(os.path.realpath(root), "")
     return absolute[len(prefix) :].replace(os.sep, "/") if absolute.startswith(prefix) else ""
-
-
-def broken_from_text(name: str, text: str) -> Broken:
-    """From a printed traceback: the last line that names an error, and the places."""
-    frames = [
-        (match.group(1) or match.group(3), int(match.group(2) or match.group(4)))
-        for match in re.finditer(PLACE, text, re.MULTILINE)
-    ]
-    error, message = "ImportError", text.strip().rsplit("\n", 1)[-1]
-    for line in text.split("\n"):
-        match = re.match(ERROR, line)
-        if match:
-            error, message = match.group(1), match.group(2)
-    return Broken(name, error, message, frames)

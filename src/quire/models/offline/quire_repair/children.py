@@ -31,15 +31,16 @@ _libc = ctypes.CDLL(None)
 class Child:
     """A forked process in its own group, and the values it emits."""
 
-    def __init__(self, task: Callable[[Emit], object]) -> None:
-        """`task` runs in the child, which exits when it returns or raises."""
+    def __init__(self, task: Callable[[Emit], object], confined: bool = True) -> None:
+        """`task` runs in the child, which exits when it returns or raises. Where it is not
+        `confined`, it keeps the parent's memory limit and descriptors."""
         sys.stdout.flush()
         sys.stderr.flush()
         self.output, writing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self.output)
-            _run_and_exit(task, writing)
+            _run_and_exit(task, writing, confined)
         os.close(writing)
         self.ended = False
         self._buffer = bytearray()
@@ -75,12 +76,16 @@ class Child:
             self.pid = 0
 
 
-def _run_and_exit(task: Callable[[Emit], object], writing: int) -> NoReturn:
+def _run_and_exit(task: Callable[[Emit], object], writing: int, confined: bool) -> NoReturn:
     """The whole life of a child. Nothing may return from here into the parent's code."""
     status = 1
     try:
-        leave_parent()
-        confine()
+        if confined:
+            leave_parent()
+            confine()
+        else:
+            end_with_parent()
+            HIDDEN.append(writing)
         install_timer()
 
         def emit(value: Any) -> None:
@@ -99,12 +104,17 @@ def _run_and_exit(task: Callable[[Emit], object], writing: int) -> NoReturn:
 def leave_parent() -> None:
     """First thing in a forked process: a group of its own that ends with the parent at the
     latest, and none of the parent's own descriptors."""
-    os.setpgid(0, 0)
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    end_with_parent()
     for descriptor in HIDDEN:
         os.close(descriptor)
     HIDDEN.clear()
+
+
+def end_with_parent() -> None:
+    """A group of its own that is killed when the parent ends."""
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _note(text: str) -> None:
@@ -123,6 +133,21 @@ def values_of(task: Callable[[Emit], object], quiet: float, seconds: float) -> I
     try:
         while not child.ended and child.ready(min(quiet, deadline - time.monotonic())):
             yield from child.read()
+    finally:
+        child.kill()
+
+
+def each_value(
+    task: Callable[[Emit], object], take: Callable[[Any], object], quiet: float, seconds: float
+) -> bool:
+    """Like `values_of`, for `take`. True when the child ended by itself."""
+    child = Child(task)
+    deadline = time.monotonic() + seconds
+    try:
+        while not child.ended and child.ready(min(quiet, deadline - time.monotonic())):
+            for value in child.read():
+                take(value)
+        return child.ended
     finally:
         child.kill()
 

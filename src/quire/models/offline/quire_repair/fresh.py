@@ -23,19 +23,21 @@ from .project import is_test_file
 
 HEAD = struct.Struct("<I")
 LOAD_SECONDS = 4.0
+OVERTIME = 0.3
 
 
 class Request(NamedTuple):
     """`files` are (absolute path, text); the cases run in order until one of them fails, and at
     most `allowed` modules may fail to load. `must` holds the ids that have to be there; without any
     ids, all cases run. `generous` is the wall time for the cases where it is not 0; each case may
-    then take long."""
+    then take long. It ends at the time `until` of the monotonic clock in any case."""
 
     files: tuple[tuple[str, str], ...]
     must: tuple[str, ...]
     then: tuple[str, ...]
     allowed: int
     generous: float
+    until: float
 
 
 class Zygote:
@@ -96,7 +98,8 @@ def ask_all(zygotes: list[Zygote], requests: list[Request], deadline: float) -> 
     while busy or (following < len(requests) and time.monotonic() < deadline):
         while free and following < len(requests) and time.monotonic() < deadline:
             zygote = free.pop()
-            zygote.send(requests[following])
+            request = requests[following]
+            zygote.send(request._replace(until=min(request.until, deadline + OVERTIME)))
             busy[zygote.output] = (zygote, following)
             following += 1
         for descriptor in select.select(list(busy), [], [])[0]:
@@ -139,8 +142,7 @@ def _serve(plan: Plan, reading: int, writing: int) -> None:
     if plan.framework == "pytest" and in_child(lambda: _starts_clean(plan), LOAD_SECONDS):
         from .pytest_cases import ready_to_collect
 
-        pipes = (reading, writing)
-        ready_to_collect(plan.root, lambda now: _answer(plan, pipes, first, now), plan.only)
+        ready_to_collect(plan, lambda now: _answer(plan, (reading, writing), first, now))
     else:
         _answer(plan, (reading, writing), first, None)
 
@@ -149,7 +151,7 @@ def _starts_clean(plan: Plan) -> bool:
     from .pytest_cases import ready_to_collect
 
     answers: list[bool] = []
-    ready_to_collect(plan.root, lambda _: answers.append(not _has_loaded(plan.root)), plan.only)
+    ready_to_collect(plan, lambda _: answers.append(not _has_loaded(plan.root)))
     return answers == [True]
 
 
@@ -159,6 +161,7 @@ def _answer(
     while value is not None:
         request = Request(*value)
         total = LOAD_SECONDS + (request.generous or 6.0)
+        total = max(min(total, request.until - time.monotonic()), 0.0)
         answer = in_child(lambda request=request: _try_files(plan, request, collect_now), total)
         data = marshal.dumps(answer or [STUCK, 0.0])
         write_all(pipes[1], HEAD.pack(len(data)) + data)
@@ -176,6 +179,7 @@ def _try_files(
     plan: Plan, request: Request, collect_now: Callable[[], Collected] | None
 ) -> list[Any]:
     answer: list[Any] = [WRONG, 0.0]
+    plan = plan._replace(load_seconds=min(plan.load_seconds, LOAD_SECONDS))
     overlay(dict(request.files))
 
     def then(found: Collected) -> None:

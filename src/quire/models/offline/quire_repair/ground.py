@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import baseline
 from .account import Account
@@ -32,9 +32,12 @@ Place = tuple[str, int]
 
 
 class Settings(NamedTuple):
+    """`note` is told what is known, whenever `report` is told something."""
+
     plan: Plan
     seconds: float
     report: Report
+    note: Callable[[dict[str, Any]], None]
 
 
 class Ground:
@@ -49,6 +52,7 @@ class Ground:
         self.account = account
         self.zygotes = zygotes
         self.deadline = deadline
+        self.end = deadline + 0.1 * settings.seconds
         self.allowed = 0
         """How many test modules may fail to load: those that no edit can help."""
         every = [path for path in python_files(self.root) if not is_test_file(path)]
@@ -58,25 +62,38 @@ class Ground:
         self.facts: dict[int, Fact] = {}
         self.covered: dict[int, set[Line]] = {}
         self.isolated = False
+        self._left_out: list[int] = []
 
     def left(self) -> float:
         return max(self.deadline - time.monotonic(), 0.0)
+
+    def is_over(self) -> bool:
+        """No time is left for anything."""
+        return time.monotonic() >= self.end
+
+    def rest(self) -> float:
+        """Seconds for choosing, when the time for trying may be up already."""
+        return max(self.end - time.monotonic(), 0.3)
 
     def survey(self, cases: list[Case]) -> None:
         """Run all tests as they are. Those that lack something around them are put aside."""
         self.cases = cases
         order = list(range(len(cases)))
-        facts, whole = baseline.run_cases(self.root, cases, order, self.left() * 0.4)
+        facts = baseline.run_cases(self.root, cases, order, self.left() * 0.4)
         self._take_care(facts)
         baseline.confirm_timeouts(self.root, cases, facts, self.left() * 0.2)
-        blamed = [i for i in facts if lacks_environment(facts[i])]
+        blamed = [i for i in facts if lacks_environment(facts[i], self.root)]
         self.account.environment_facts([facts[i] for i in blamed])
+        wishes = {i for i in facts if self.cases[i].wish and facts[i].status != PASS}
         self.facts = {
             i: f
             for i, f in facts.items()
-            if i not in blamed and (f.status in (PASS, SKIP) or is_chosen(f.id, self.mend))
+            if i not in blamed
+            and i not in wishes
+            and (f.status in (PASS, SKIP) or is_chosen(f.id, self.mend))
         }
-        self.isolated = not whole
+        hopeless = [i for i in self.facts if self._is_hopeless(self.facts[i])]
+        self._left_out = hopeless if len(hopeless) < len(self.failing()) else []
         self.account.facts(list(self.facts.values()))
         self.report(f"{len(cases)} tests collected, {len(self.failing())} of them fail")
 
@@ -85,7 +102,7 @@ class Ground:
         failing = [i for i in sorted(facts) if facts[i].status == FAIL]
         whole = {i: care for i in failing if (care := self.cases[i].careful) is not None}
         order = list(range(len(whole)))
-        again, _ = baseline.run_cases(self.root, list(whole.values()), order, self.left() * 0.2)
+        again = baseline.run_cases(self.root, list(whole.values()), order, self.left() * 0.2)
         for number, index in enumerate(whole):
             if number in again and again[number].status != FAIL:
                 self.cases[index] = whole[index]
@@ -102,13 +119,22 @@ class Ground:
         passing = [i for i in goal.passing if self.runs_any(i, places)][:MOST_REPEATED]
         quick = [i for i in goal.failing if self.facts[i].status == FAIL] + passing
         orders = [sorted(quick), quick]
-        if not self.isolated:
-            seconds = max(self.left() * 0.15, 1.0)
-            self.isolated = not baseline.repeats(self.cases, orders, seconds)
+        seconds = max(self.left() * 0.15, 1.0)
+        self.isolated = not baseline.repeats(self.cases, orders, seconds)
+
+    def _is_hopeless(self, fact: Fact) -> bool:
+        """A test that ends the process, or exits by itself: only of use when nothing else fails."""
+        own = any(os.path.realpath(path) in self.files for path, _ in fact.frames)
+        return fact.error == baseline.ENDED or (fact.error == "SystemExit" and not own)
+
+    def left_out(self) -> list[int]:
+        """Failing tests that nobody tries to mend."""
+        return self._left_out
 
     def failing(self) -> list[int]:
-        """The cheapest first, those that do not end last."""
-        by_cost = sorted(self.facts, key=lambda i: (self.facts[i].cpu, i))
+        """Those to mend: the cheapest first, those that do not end last."""
+        some = [i for i in self.facts if i not in self._left_out]
+        by_cost = sorted(some, key=lambda i: (self.facts[i].cpu, i))
         failed = [i for i in by_cost if self.facts[i].status == FAIL]
         return failed + [i for i in by_cost if self.facts[i].status == TIMEOUT]
 
@@ -186,4 +212,4 @@ class Ground:
             source = self.sources[path]
             files.append((source.absolute, source.spliced([e for e in edits if e.path == path])))
         names = [tuple(self.cases[i].id for i in some) for some in (must, then)]
-        return Request(tuple(files), names[0], names[1], self.allowed, 0.0)
+        return Request(tuple(files), names[0], names[1], self.allowed, 0.0, self.end + 0.5)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import traceback
+from typing import Any
 
 USAGE = "usage: search_main.py look | test | search [--option value ...]"
 
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(command: str, root: str, options: dict[str, str]) -> int:
     from .cases import Plan
-    from .children import HIDDEN
+    from .children import HIDDEN, Emit
     from .named import words_in
 
     plan = Plan(
@@ -43,6 +44,7 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
         files=tuple(name for name in options.get("files", "").split(os.pathsep) if name),
         only=tuple(words_in(options.get("only", ""))),
         mend=tuple(words_in(options.get("mend", ""))),
+        doctests=options.get("doctests", "no") == "yes",
     )
     sys.path[:0] = [p for p in options.get("path", "").split(os.pathsep) if p]
     if root not in sys.path:
@@ -66,14 +68,27 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
     from .ground import Settings
     from .limits import install_timer, silence
     from .search import search
-    from .testrun import run_tests
+    from .supervise import supervised
+    from .testrun import TEST_SECONDS, run_tests
 
     install_timer()
     silence()
-    if command == "test":
-        result = run_tests(plan, report)
-    else:
-        result = search(Settings(plan, float(options.get("max-seconds", "60")), report))
+    seconds = float(options.get("max-seconds", "60"))
+
+    def run_search(emit: Emit) -> dict[str, Any]:
+        def note(known: dict[str, Any]) -> None:
+            emit([False, known])
+
+        return search(Settings(plan, seconds, report, note))
+
+    def work(emit: Emit) -> None:
+        try:
+            emit([True, run_tests(plan, report) if command == "test" else run_search(emit)])
+        except BaseException:
+            report(traceback.format_exc())
+            raise
+
+    result = supervised(work, TEST_SECONDS if command == "test" else seconds)
     report(json.dumps(result))
     for line in told(result):
         report(line)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
+from types import ModuleType
 
 SKIPPED = frozenset(["node_modules", "site-packages", "__pycache__", "build", "dist", "venv"])
 TEST_FOLDERS = frozenset(["tests", "test", "testing"])
 NOT_CODE = frozenset(["setup.py", "conftest.py", "noxfile.py"])
 MANY_FILES = 5000
+EXAMPLE = re.compile(r"^\s*>>> ", re.MULTILINE)
+NEVER_LOADED = frozenset(["__main__.py", *NOT_CODE])
 
 
 def python_files(root: str) -> list[str]:
@@ -46,3 +51,33 @@ def holds_tests(path: str) -> bool:
     """True for files that test frameworks load by their name."""
     name = path.rsplit("/", 1)[-1]
     return name.startswith("test_") or name.endswith("_test.py") or name in ("test.py", "tests.py")
+
+
+def read_text(root: str, path: str) -> str:
+    """A file's text, or as much of it as is worth reading; empty when it cannot be read."""
+    try:
+        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
+            return file.read(1_000_000)
+    except OSError:
+        return ""
+
+
+def has_examples(root: str, path: str) -> bool:
+    """Code of the project with examples in docstrings that may be run (doctest)."""
+    name = path.rsplit("/", 1)[-1]
+    may = name not in NEVER_LOADED and not is_test_file(path)
+    return may and EXAMPLE.search(read_text(root, path)) is not None
+
+
+def loaded_with_examples(root: str) -> list[tuple[ModuleType, str]]:
+    """The modules of this process that are the project's and have examples, with their paths."""
+    prefix = os.path.join(os.path.realpath(root), "")
+    found: list[tuple[ModuleType, str]] = []
+    for name, module in sorted(sys.modules.items()):
+        file = vars(module).get("__file__")
+        real = os.path.realpath(file) if isinstance(file, str) else ""
+        path = real[len(prefix) :].replace(os.sep, "/")
+        inside = real.startswith(prefix) and SKIPPED.isdisjoint(path.split("/"))
+        if inside and name != "__main__" and path.endswith(".py") and has_examples(root, path):
+            found.append((module, path))
+    return found

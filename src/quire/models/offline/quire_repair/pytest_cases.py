@@ -6,13 +6,14 @@ import copy
 import importlib.util
 import inspect
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
 
-from .cases import Broken, Case, Collected, UnittestCase, broken_from_text, relative
-from .limits import attempt
+from .cases import Case, Collected, Plan, UnittestCase, relative, with_examples
+from .limits import PASS, SKIP, OutOfTime, attempt
+from .loading import Broken, broken_from_error, broken_from_text
 
 QUIET = [
     "-q",
@@ -24,6 +25,7 @@ QUIET = [
     *("-p", "no:randomly"),
 ]
 USAGE_ERROR = 4
+NO_START = "pytest cannot start here"
 SIMPLE = (int, float, bool, str, bytes, type(None))
 
 
@@ -37,6 +39,7 @@ class DirectCase:
         self.id = careful.id
         self.file = careful.file
         self.careful: Case | None = careful
+        self.wish = False
         self._function = _function_of(item)
         self._owner = item.cls
         self._values = values
@@ -57,6 +60,7 @@ class ProtocolCase:
         self.id = item.nodeid
         self.file = file
         self.careful: Case | None = None
+        self.wish = False
         self._item = item
         self._watcher = watcher
         self._values = _parameters(item)
@@ -93,19 +97,43 @@ class _Watcher:
 
     def __init__(
         self,
-        root: str,
+        plan: Plan,
         then: Callable[[Collected], None],
         before: Callable[[Callable[[], Collected]], None] | None = None,
     ) -> None:
-        self._root = root
+        self._root = plan.root
+        self._seconds = plan.load_seconds
+        self._only = plan.only
         self._then = then
         self._before = before
         self.broken: list[Broken] = []
         self.error: BaseException | None = None
         self.called = False
 
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, Any, None]:
+        outcome = yield
+        if outcome.excinfo is not None:
+            error: BaseException = outcome.excinfo[1]
+            cause: object = vars(error).get("cause")
+            error = cause if isinstance(cause, BaseException) else error
+            self.broken.append(broken_from_error("conftest.py", error, self._root))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> object:
+        """Load a test module here, with a limit; what can be loaded is pytest's from there on."""
+        if not isinstance(collector, pytest.Module):
+            return None
+        outcome = attempt(lambda: collector.obj, self._seconds, self._seconds)
+        if outcome.status in (PASS, SKIP):
+            return None
+        error = outcome.error or OutOfTime()
+        broken = broken_from_error(collector.nodeid, error, self._root, outcome.trace)
+        self.broken.append(broken)
+        return pytest.CollectReport(collector.nodeid, "failed", broken.message, [])
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
+        if report.failed and all(one.id != report.nodeid for one in self.broken):
             self.broken.append(broken_from_text(report.nodeid, report.longreprtext))
 
     @pytest.hookimpl(tryfirst=True)
@@ -132,7 +160,14 @@ class _Watcher:
         if terminal is not None:
             session.config.pluginmanager.unregister(terminal)
         expected = [item for item in session.items if item.get_closest_marker("xfail") is None]
-        return Collected([self.case(item) for item in expected], self.broken)
+        found = Collected([self.case(item) for item in expected], self.broken)
+        try:
+            runs_them = bool(session.config.getoption("doctestmodules"))
+        except ValueError:
+            runs_them = False
+        if self._only:
+            return found
+        return with_examples(self._root, found, wish=False if runs_them else None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(
@@ -161,6 +196,10 @@ class _Watcher:
             owner = item.cls
             if owner is not None and issubclass(owner, unittest.TestCase) and _is_bare(item):
                 return UnittestCase(owner(item.name), file, item.nodeid)
+        if type(item).__name__ == "DoctestItem":
+            from .doctest_cases import from_pytest
+
+            return from_pytest(vars(item), file) or whole
         return whole
 
     def _direct_values(self, item: pytest.Function) -> dict[str, Any] | None:
@@ -202,28 +241,25 @@ def _function_of(item: pytest.Function) -> Callable[..., object]:
     return test.__func__ if inspect.ismethod(test) else test
 
 
-def collect_pytest(
-    root: str, then: Callable[[Collected], None], only: tuple[str, ...] = ()
-) -> None:
-    """Collect with the project's options; without them where they cannot work here. `only` are
-    the ids of tests to collect; all without any."""
+def collect_pytest(plan: Plan, then: Callable[[Collected], None]) -> None:
+    """Collect with the project's options; without them where they cannot work here."""
+    broken: list[Broken] = []
     for arguments in ([*QUIET, *_tamed_plugins()], [*QUIET, "-o", "addopts="]):
-        watcher = _Watcher(root, then)
-        status = pytest.main([*arguments, *(only or [root])], plugins=[watcher])
+        watcher = _Watcher(plan, then)
+        status = pytest.main([*arguments, *(plan.only or [plan.root])], plugins=[watcher])
         if watcher.called:
             return
+        broken = watcher.broken
         if status != USAGE_ERROR:
-            then(Collected([], watcher.broken))
-            return
+            break
+    then(Collected([], broken or [Broken("pytest", "UsageError", NO_START, [])]))
 
 
-def ready_to_collect(
-    root: str, then: Callable[[Callable[[], Collected]], None], only: tuple[str, ...] = ()
-) -> bool:
+def ready_to_collect(plan: Plan, then: Callable[[Callable[[], Collected]], None]) -> bool:
     """Start pytest as far as it goes without loading tests, and call `then` there, with what
     collects them. False when it cannot be started."""
-    watcher = _Watcher(root, _ignore, then)
-    pytest.main([*QUIET, *_tamed_plugins(), *(only or [root])], plugins=[watcher])
+    watcher = _Watcher(plan, _ignore, then)
+    pytest.main([*QUIET, *_tamed_plugins(), *(plan.only or [plan.root])], plugins=[watcher])
     return watcher.called
 
 

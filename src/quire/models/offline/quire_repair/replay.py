@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-from .baseline import Fact
+from .baseline import ENDED, Fact
 from .cases import Case
 from .children import Emit, values_of
 from .limits import PASS, TIMEOUT, attempt
@@ -22,6 +22,13 @@ REPLAYED = 160
 CALL_SECONDS = 0.03
 VERSION_SECONDS = 0.4
 """CPU seconds for one call, and for all calls of one version of the program."""
+
+CALL_WAITING = 0.1
+VERSION_WAITING = 0.5
+"""Seconds without using the processor, likewise."""
+
+QUIET_SECONDS = 6.0
+ALL_SECONDS = 10.0
 
 CRASH = "!"
 UNKNOWN = "!not tried"
@@ -55,12 +62,13 @@ class Replay:
         self._live = live
 
     def behaviours(
-        self, cases: list[Case], facts: dict[int, Fact], work: list[list[Edit]]
+        self, cases: list[Case], facts: dict[int, Fact], work: list[list[Edit]], seconds: float
     ) -> Behaviour | None:
-        """Replay the functions that the candidates change. None when nothing could be recorded.
-        All edits lie in live functions."""
+        """Replay the functions that the candidates change, for at most so long. None when nothing
+        could be recorded. All edits lie in live functions."""
         units = list(dict.fromkeys((e.path, e.unit) for edits in work for e in edits))
-        order = sorted(facts, key=lambda i: (facts[i].status == TIMEOUT, facts[i].cpu, i))
+        some = [i for i in facts if facts[i].error != ENDED]
+        order = sorted(some, key=lambda i: (facts[i].status == TIMEOUT, facts[i].cpu, i))
 
         def task(emit: Emit) -> None:
             targets = [(self._sources[p], self._sources[p].units[u]) for p, u in units]
@@ -71,7 +79,7 @@ class Replay:
             for edits in [[], *work]:
                 emit(self._digests(calls, edits, state))
 
-        values = list(values_of(task, 6.0, 10.0))
+        values = list(values_of(task, QUIET_SECONDS, min(seconds, ALL_SECONDS)))
         if len(values) < 3 or not values[0]:
             return None
         rows = [tuple(row) for row in values[2:]]
@@ -112,7 +120,7 @@ class Replay:
                 finally:
                     sys.setprofile(None)
 
-            attempt(watched, 0.3)
+            attempt(watched, 0.3, 0.3)
             sys.setprofile(None)
         return list(calls.values())
 
@@ -129,9 +137,11 @@ class Replay:
                 mine = [e for e in edits if (e.path, e.unit) == (path, unit)]
                 live.swap(source, source.units[unit], mine)
             found: list[str] = []
-            started = time.process_time()
+            started, began = time.process_time(), time.monotonic()
             for call in calls:
-                if time.process_time() - started > VERSION_SECONDS:
+                used = time.process_time() - started
+                waited = time.monotonic() - began - used
+                if used > VERSION_SECONDS or waited > max(VERSION_WAITING, 3 * used):
                     found.append(UNKNOWN)
                     continue
                 function = live.functions_of(call.path, call.unit)[0]
@@ -164,7 +174,7 @@ def _outcome(function: Callable[..., Any], values: tuple[Any, ...]) -> str:
         after = digest(arguments)
         texts.append(digest(result) + ("" if before == after else LEAVES + after))
 
-    outcome = attempt(run, CALL_SECONDS)
+    outcome = attempt(run, CALL_SECONDS, CALL_WAITING)
     if outcome.status == TIMEOUT:
         return CRASH + "timeout"
     if outcome.error is not None or not texts:

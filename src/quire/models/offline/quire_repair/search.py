@@ -8,15 +8,16 @@ from typing import Any
 
 from .account import Account
 from .candidates import single_edits
-from .cases import Broken, Collected, collect
+from .cases import Collected, collect
 from .choose import Group, Option, groups, telling_call
 from .clusters import clusters
-from .environment import is_foreign_module
-from .evaluate import RIGHT, Verdict
+from .environment import is_foreign
+from .evaluate import RIGHT, STUCK, Verdict
 from .fresh import Zygote, ask, ask_all
 from .ground import Ground, Settings
 from .hunt import MOST_FRESH, Catch, Hunt
 from .limits import SKIP
+from .loading import Broken
 from .localise import import_suspicion
 from .mining import mine
 from .partial import overlap
@@ -41,14 +42,21 @@ BLUNT = frozenset(["removed statement", "missing guard", "constant condition", "
 def search(settings: Settings) -> dict[str, Any]:
     """Collect, run, localise, search, choose, confirm. The result is made of plain values."""
     started = time.monotonic()
+    loading = min(settings.plan.load_seconds, 0.3 * settings.seconds)
+    settings = settings._replace(plan=settings.plan._replace(load_seconds=loading))
     zygotes: list[Zygote] = []
     for _ in range(min(cores(), 4)):
         zygotes.append(Zygote(settings.plan, zygotes))
     account = Account(settings.plan.root)
 
+    def report(text: str) -> None:
+        settings.report(text)
+        settings.note(account.result(time.monotonic() - started))
+
     def then(collected: Collected) -> None:
         deadline = started + settings.seconds * SEARCHING
-        _Search(Ground(settings, account, zygotes, deadline)).run(collected)
+        told = settings._replace(report=report)
+        _Search(Ground(told, account, zygotes, deadline)).run(collected)
 
     try:
         collect(settings.plan, then)
@@ -75,21 +83,28 @@ class _Search:
             return
         if broken:
             self._repair_imports(broken, len(collected.cases))
-            return
+            if self._account.status != "not_found" or not collected.cases:
+                return
+            self._ground.allowed += len(broken)
         self._ground.survey(collected.cases)
         if not self._ground.failing():
             some = self._account.has_environment_faults
             self._account.status = "environment" if some else "nothing_fails"
+            if broken or self._ground.left_out():
+                self._account.status = "not_found"
             return
         self._account.status = "not_found"
         self._ground.trace()
         self._repair(self._ground.failing())
+        if self._account.is_repaired() and (broken or self._ground.left_out()):
+            self._account.status = "partly"
+            self._account.fixed = len(self._ground.failing())
 
     def _may_be_code(self, broken: Broken) -> bool:
         """The fault lies in the project's code: nothing is missing, and the trace leads there."""
         places = {os.path.realpath(path) for path, _ in broken.frames}
         own = not places.isdisjoint(self._ground.files)
-        return own and not is_foreign_module(broken, self._ground.files.values())
+        return own and not is_foreign(broken, self._ground.root, self._ground.files.values())
 
     # --- failing tests -----------------------------------------------------------------------
 
@@ -130,7 +145,9 @@ class _Search:
         passed = [i for i in ground.goal(()).passing if ground.facts[i].status != SKIP]
         request = ground.request(edits, [*failing, *passed], ())
         seconds = 20.0 + 4 * sum(fact.wall for fact in ground.facts.values())
-        return ask(ground.zygotes[0], request._replace(generous=seconds)).status == RIGHT
+        verdict = ask(ground.zygotes[0], request._replace(generous=seconds))
+        # The project's own test run comes after the search, and decides where time was too short.
+        return verdict.status == RIGHT or (verdict.status == STUCK and ground.is_over())
 
     def _repair_parts(self, parts: list[list[int]], failing: int) -> None:
         """Each group of failing tests on its own; then all edits that were found together."""
@@ -171,7 +188,8 @@ class _Search:
         self._account.candidates = len(edits)
         ground.report(f"{len(broken)} test modules cannot be loaded; {len(edits)} candidate edits")
         requests = [ground.request([e], (), ()) for e in edits]
-        verdicts = ask_all(ground.zygotes, requests, ground.deadline)
+        until = time.monotonic() + ground.left() * (0.5 if cases else 1.0)
+        verdicts = ask_all(ground.zygotes, requests, until)
         self._account.tried += len(verdicts)
         options = [Option([edits[n]], v.cpu, -1) for n, v in enumerate(verdicts) if _is_right(v)]
         ground.report(f"tried {len(verdicts)}, {len(options)} pass")

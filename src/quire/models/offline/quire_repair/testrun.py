@@ -12,6 +12,8 @@ from .cases import Collected, Plan, collect
 from .limits import FAIL, TIMEOUT
 
 SECONDS = 60.0
+TEST_SECONDS = 4 * SECONDS
+"""For loading and running them."""
 
 
 def run_tests(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
@@ -19,14 +21,14 @@ def run_tests(plan: Plan, report: Callable[[str], None]) -> dict[str, Any]:
     account = Account(plan.root)
 
     def then(found: Collected) -> None:
-        facts, _ = run_cases(plan.root, found.cases, list(range(len(found.cases))), SECONDS)
+        facts = run_cases(plan.root, found.cases, list(range(len(found.cases))), SECONDS)
         confirm_timeouts(plan.root, found.cases, facts, SECONDS)
         account.facts(list(facts.values()))
         account.environment(found.broken)
         failing = [f for f in facts.values() if f.status in (FAIL, TIMEOUT)]
         for fact in failing:
-            what = "does not end" if fact.status == TIMEOUT else f"{fact.error}: {fact.message}"
-            report(f"FAILED {fact.id}: {what.strip()[:300]}")
+            what = (fact.error or "does not end") + f": {fact.message}"
+            report(f"FAILED {fact.id}: {what.rstrip(': ')[:300]}")
         for one in found.broken:
             report(f"ERROR {one.id}: {one.error}: {one.message}")
         report(f"{len(facts) - len(failing)} passed, {len(failing)} failed")

@@ -22,8 +22,11 @@ class Tracer:
         self._known: dict[str, str] = {}
         self.lines: set[Line] = set()
 
-    def run(self, call: Callable[[], object], seconds: float) -> tuple[set[Line], Outcome]:
-        """Run under the tracer for at most so much CPU time; what was seen until then counts."""
+    def run(
+        self, call: Callable[[], object], seconds: float, waiting: float
+    ) -> tuple[set[Line], Outcome]:
+        """Run under the tracer for at most so much CPU time, and time without using it; what was
+        seen until then counts."""
         self.lines = set()
 
         def traced() -> None:
@@ -33,7 +36,7 @@ class Tracer:
             finally:
                 sys.settrace(None)
 
-        outcome = attempt(traced, seconds)
+        outcome = attempt(traced, seconds, waiting)
         sys.settrace(None)
         return self.lines, outcome
 
