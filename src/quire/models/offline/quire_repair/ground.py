@@ -62,18 +62,11 @@ class Ground:
         self.facts: dict[int, Fact] = {}
         self.covered: dict[int, set[Line]] = {}
         self.isolated = False
-        self._left_out: list[int] = []
+        self.left_out: list[int] = []
+        """Failing tests that nobody tries to mend."""
 
     def left(self) -> float:
         return max(self.deadline - time.monotonic(), 0.0)
-
-    def is_over(self) -> bool:
-        """No time is left for anything."""
-        return time.monotonic() >= self.end
-
-    def rest(self) -> float:
-        """Seconds for choosing, when the time for trying may be up already."""
-        return max(self.end - time.monotonic(), 0.3)
 
     def survey(self, cases: list[Case]) -> None:
         """Run all tests as they are. Those that lack something around them are put aside."""
@@ -93,7 +86,7 @@ class Ground:
             and (f.status in (PASS, SKIP) or is_chosen(f.id, self.mend))
         }
         hopeless = [i for i in self.facts if self._is_hopeless(self.facts[i])]
-        self._left_out = hopeless if len(hopeless) < len(self.failing()) else []
+        self.left_out = hopeless if len(hopeless) < len(self.failing()) else []
         self.account.facts(list(self.facts.values()))
         self.report(f"{len(cases)} tests collected, {len(self.failing())} of them fail")
 
@@ -127,13 +120,9 @@ class Ground:
         own = any(os.path.realpath(path) in self.files for path, _ in fact.frames)
         return fact.error == baseline.ENDED or (fact.error == "SystemExit" and not own)
 
-    def left_out(self) -> list[int]:
-        """Failing tests that nobody tries to mend."""
-        return self._left_out
-
     def failing(self) -> list[int]:
         """Those to mend: the cheapest first, those that do not end last."""
-        some = [i for i in self.facts if i not in self._left_out]
+        some = [i for i in self.facts if i not in self.left_out]
         by_cost = sorted(some, key=lambda i: (self.facts[i].cpu, i))
         failed = [i for i in by_cost if self.facts[i].status == FAIL]
         return failed + [i for i in by_cost if self.facts[i].status == TIMEOUT]

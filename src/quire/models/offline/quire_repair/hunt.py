@@ -145,7 +145,9 @@ class Hunt:
         if len(options) > 1 and swapped:
             replay = Replay(ground.sources, self._live)
             work = [o.edits for o in swapped]
-            behaviour = replay.behaviours(ground.cases, self._users(work), work, ground.rest())
+            behaviour = replay.behaviours(
+                ground.cases, self._users(work), work, max(ground.end - time.monotonic(), 0.3)
+            )
         if behaviour is not None:
             rows = {id(o): n for n, o in enumerate(swapped)}
             options = [o._replace(row=rows.get(id(o), -1)) for o in options]

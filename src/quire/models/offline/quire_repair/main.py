@@ -6,7 +6,10 @@ import json
 import os
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cases import Plan
 
 USAGE = "usage: search_main.py look | test | search [--option value ...]"
 
@@ -32,20 +35,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(command: str, root: str, options: dict[str, str]) -> int:
-    from .cases import Plan
     from .children import HIDDEN, Emit
-    from .named import words_in
 
-    plan = Plan(
-        root=root,
-        framework=options.get("framework", "unittest"),
-        start=options.get("start", "."),
-        top=options.get("top", "."),
-        files=tuple(name for name in options.get("files", "").split(os.pathsep) if name),
-        only=tuple(words_in(options.get("only", ""))),
-        mend=tuple(words_in(options.get("mend", ""))),
-        doctests=options.get("doctests", "no") == "yes",
-    )
+    plan = _plan(root, options)
     sys.path[:0] = [p for p in options.get("path", "").split(os.pathsep) if p]
     if root not in sys.path:
         sys.path.insert(0, root)
@@ -93,6 +85,22 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
     for line in told(result):
         report(line)
     return 0 if result["status"] in ("repaired", "nothing_fails") else 1
+
+
+def _plan(root: str, options: dict[str, str]) -> Plan:
+    from .cases import Plan
+    from .named import words_in
+
+    return Plan(
+        root=root,
+        framework=options.get("framework", "unittest"),
+        start=options.get("start", "."),
+        top=options.get("top", "."),
+        files=tuple(name for name in options.get("files", "").split(os.pathsep) if name),
+        only=tuple(words_in(options.get("only", ""))),
+        mend=tuple(words_in(options.get("mend", ""))),
+        doctests=options.get("doctests", "no") == "yes",
+    )
 
 
 def _options(arguments: list[str]) -> dict[str, str] | None:

@@ -90,13 +90,13 @@ class _Search:
         if not self._ground.failing():
             some = self._account.has_environment_faults
             self._account.status = "environment" if some else "nothing_fails"
-            if broken or self._ground.left_out():
+            if broken or self._ground.left_out:
                 self._account.status = "not_found"
             return
         self._account.status = "not_found"
         self._ground.trace()
         self._repair(self._ground.failing())
-        if self._account.is_repaired() and (broken or self._ground.left_out()):
+        if self._account.is_repaired() and (broken or self._ground.left_out):
             self._account.status = "partly"
             self._account.fixed = len(self._ground.failing())
 
@@ -147,7 +147,9 @@ class _Search:
         seconds = 20.0 + 4 * sum(fact.wall for fact in ground.facts.values())
         verdict = ask(ground.zygotes[0], request._replace(generous=seconds))
         # The project's own test run comes after the search, and decides where time was too short.
-        return verdict.status == RIGHT or (verdict.status == STUCK and ground.is_over())
+        return verdict.status == RIGHT or (
+            verdict.status == STUCK and time.monotonic() >= ground.end
+        )
 
     def _repair_parts(self, parts: list[list[int]], failing: int) -> None:
         """Each group of failing tests on its own; then all edits that were found together."""
