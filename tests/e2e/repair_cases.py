@@ -75,7 +75,9 @@ def program(folder: Path, *words: str, python: str = sys.executable) -> dict:
 
 
 def search(folder: Path, survey: dict, seconds: int = 60) -> dict:
-    words = ["--framework", survey["framework"], "--start", survey["start"], "--top", survey["top"]]
+    framework = "plain" if survey["doctests"] else survey["framework"]
+    words = ["--framework", framework, "--start", survey["start"], "--top", survey["top"]]
+    words += ["--doctests", "yes"] if survey["doctests"] else []
     words += ["--files", os.pathsep.join(survey["tests"]), "--max-seconds", str(seconds)]
     words += ["--path", os.pathsep.join(survey["path"])] if survey["path"] else []
     return program(folder, "search", *words)

@@ -30,7 +30,7 @@ def run_tests(survey: Survey, seconds: int, lenient: bool = False) -> str:
     if survey.framework == "pytest":
         words = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         words += ["--continue-on-collection-errors"] if lenient else []
-        words += survey.only
+        words += ["--doctest-modules", *survey.tests] if survey.doctests else survey.only
     elif survey.framework == "unittest" and survey.only:
         words = [*python, "-m", "unittest", *survey.only]
         folders = (survey.top, *folders) if survey.top != "." else folders
@@ -67,10 +67,14 @@ def _listed(option: str, values: tuple[str, ...]) -> list[str]:
 
 
 def _plan(survey: Survey) -> list[str]:
-    words = ["--framework", survey.framework]
+    if survey.doctests:
+        # They need nothing of pytest's, and only modules that hold examples are loaded.
+        words = ["--framework", "plain", "--doctests", "yes"]
+    else:
+        words = ["--framework", survey.framework]
     if survey.framework == "unittest":
         words += ["--start", survey.start, "--top", survey.top]
-    if survey.framework == "plain":
+    if survey.framework == "plain" or survey.doctests:
         words += ["--files", os.pathsep.join(survey.tests)]
     if survey.path:
         words += ["--path", os.pathsep.join(survey.path)]

@@ -23,6 +23,7 @@ class Survey(Struct, frozen=True, kw_only=True):
     top: str = "."
     path: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    doctests: bool = False
     only: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     test_files: int = 0

@@ -36,7 +36,7 @@ LONG_LIMIT = 10.0
 BLOCKS = "it cannot be stopped"
 ENDED = "ProcessEnded"
 ENDS = "it ends the process that runs the tests"
-MOST_TRACED_TIMEOUTS = 4
+MOST_TRACED_TIMEOUTS = 8
 
 
 class Fact(NamedTuple):

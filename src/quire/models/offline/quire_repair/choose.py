@@ -21,15 +21,19 @@ ANY_NEW_CRASH = 0.3
 CRASHING = 1.0
 SLOWER = 0.4
 UNSEEN = 0.3
+GRANTED = 1.0
+"""What an option gains that also makes the examples in docstrings right."""
 
 
 class Option(NamedTuple):
     """A set of edits that passes all tests. `cpu` is the time of the tests with it; `row` is its
-    number in the behaviour, or -1 when it could not be replayed."""
+    number in the behaviour, or -1 when it could not be replayed; `granted` is the share of the
+    wishes that pass with it."""
 
     edits: list[Edit]
     cpu: float
     row: int
+    granted: float = 0.0
 
 
 class Group(NamedTuple):
@@ -54,6 +58,7 @@ def groups(
     for members in kinds.values():
         members.sort(key=_simplicity)
         price = cost_of(members[0].edits) + _surprise(members[0], behaviour, crashes)
+        price -= GRANTED * max(option.granted for option in members)
         price -= min(SUPPORT * math.log2(len(members)), MOST_SUPPORT)
         if members[0].cpu > 3 * cpu + 0.05:
             price += SLOWER

@@ -11,6 +11,7 @@ from . import baseline
 from .account import Account
 from .baseline import Fact
 from .cases import Case, Plan
+from .configured import configured
 from .environment import lacks_environment
 from .evaluate import Evaluator, Goal
 from .fresh import Request, Zygote
@@ -55,13 +56,16 @@ class Ground:
         self.end = deadline + 0.1 * settings.seconds
         self.allowed = 0
         """How many test modules may fail to load: those that no edit can help."""
-        every = [path for path in python_files(self.root) if not is_test_file(path)]
+        is_test = configured(self.root).is_test
+        every = [p for p in python_files(self.root) if not is_test_file(p) and not is_test(p)]
         self.files = {os.path.realpath(os.path.join(self.root, p)): p for p in every}
         self.sources: dict[str, Source] = {}
         self.cases: list[Case] = []
         self.facts: dict[int, Fact] = {}
         self.covered: dict[int, set[Line]] = {}
         self.isolated = False
+        self.wishes: list[Case] = []
+        """Failing tests that need not be mended: better if they are."""
         self.left_out: list[int] = []
         """Failing tests that nobody tries to mend."""
 
@@ -77,12 +81,13 @@ class Ground:
         baseline.confirm_timeouts(self.root, cases, facts, self.left() * 0.2)
         blamed = [i for i in facts if lacks_environment(facts[i], self.root)]
         self.account.environment_facts([facts[i] for i in blamed])
-        wishes = {i for i in facts if self.cases[i].wish and facts[i].status != PASS}
+        wishes = [i for i in facts if self.cases[i].wish and facts[i].status == FAIL]
+        self.wishes = [self.cases[i] for i in wishes]
         self.facts = {
             i: f
             for i, f in facts.items()
             if i not in blamed
-            and i not in wishes
+            and (not self.cases[i].wish or f.status == PASS)
             and (f.status in (PASS, SKIP) or is_chosen(f.id, self.mend))
         }
         hopeless = [i for i in self.facts if self._is_hopeless(self.facts[i])]
@@ -107,6 +112,8 @@ class Ground:
         seconds = max(self.left() * 0.25, 2.0)
         self.covered, names = baseline.coverage(self.cases, self.facts, self.files, seconds)
         baseline.load(names, self.files)
+        idle = [i for i in self.failing() if self._never_ends_alone(i)]
+        self.left_out += idle if len(idle) < len(self.failing()) else []
         goal = self.goal(self.failing())
         places = {(s.path, u.index) for s, u in self.targets(self.lines(goal.failing))}
         passing = [i for i in goal.passing if self.runs_any(i, places)][:MOST_REPEATED]
@@ -119,6 +126,10 @@ class Ground:
         """A test that ends the process, or exits by itself: only of use when nothing else fails."""
         own = any(os.path.realpath(path) in self.files for path, _ in fact.frames)
         return fact.error == baseline.ENDED or (fact.error == "SystemExit" and not own)
+
+    def _never_ends_alone(self, index: int) -> bool:
+        """A test that does not end, and runs nothing of the project's until then."""
+        return self.facts[index].status == TIMEOUT and self.covered.get(index) == set()
 
     def failing(self) -> list[int]:
         """Those to mend: the cheapest first, those that do not end last."""

@@ -20,6 +20,7 @@ from .replay import Behaviour, Replay
 from .sites import Knowledge
 from .sources import Edit
 from .trace import Line
+from .wishes import granted
 from .witness import witnesses
 
 MOST_CANDIDATES = 60_000
@@ -151,6 +152,11 @@ class Hunt:
         if behaviour is not None:
             rows = {id(o): n for n, o in enumerate(swapped)}
             options = [o._replace(row=rows.get(id(o), -1)) for o in options]
+        if ground.wishes and swapped:
+            work = [o.edits for o in swapped]
+            shares = granted(ground.wishes, work, ground.sources, self._live)
+            share = {id(edits): shares[number] for number, edits in enumerate(work)}
+            options = [o._replace(granted=share.get(id(o.edits), 0.0)) for o in options]
         cpu = sum(f.cpu for f in ground.facts.values() if f.status in (PASS, SKIP))
         ranked = groups(options, behaviour, ground.crashes(self._failing), cpu)
         return Catch(self._failing, ranked, behaviour, count)

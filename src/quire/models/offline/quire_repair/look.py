@@ -9,8 +9,9 @@ import shutil
 import subprocess
 from typing import Any, NamedTuple
 
+from .configured import configured
 from .named import resolve
-from .project import holds_tests, python_files
+from .project import has_examples, holds_tests, python_files, read_text
 
 PROBE = (
     "import importlib.util as u, sys;"
@@ -20,7 +21,7 @@ ENVIRONMENTS = (".venv", "venv", "env", ".env")
 OLDEST = (3, 9)
 SHOWN = 40
 PLAIN_TEST = re.compile(r"^(?:async )?def test|^\s*(?:import pytest|from pytest)", re.MULTILINE)
-TEST_CASE = re.compile(r"TestCase\b")
+UNITTEST = re.compile(r"TestCase\b|^def load_tests\(|DocTestSuite|DocFileSuite", re.MULTILINE)
 
 
 class Interpreter(NamedTuple):
@@ -36,7 +37,8 @@ def look(root: str, fallback: str, named: list[str]) -> int:
     print(json.dumps(survey))
     more = ["..."] if len(files) > SHOWN else []
     print(f"{len(files)} Python files:", *files[:SHOWN], *more)
-    print(f"tests in {survey['test_files']} of them, framework {survey['framework']}")
+    what = "examples in docstrings" if survey["doctests"] else "tests"
+    print(f"{what} in {survey['test_files']} of them, framework {survey['framework']}")
     if survey["only"]:
         print("named:", *survey["only"])
     print("in a git repository" if os.path.exists(os.path.join(root, ".git")) else "without git")
@@ -51,10 +53,15 @@ def look(root: str, fallback: str, named: list[str]) -> int:
 
 def _survey(root: str, fallback: str, named: list[str]) -> tuple[list[str], dict[str, Any]]:
     files = python_files(root)
-    tests = [path for path in files if holds_tests(path)]
-    texts = {path: _text(root, path) for path in tests}
-    tests = [path for path in tests if PLAIN_TEST.search(texts[path]) or _is_unittest(texts[path])]
-    needs_pytest = any(PLAIN_TEST.search(texts[path]) for path in tests)
+    options = configured(root)
+    tests = [path for path in files if holds_tests(path) or options.is_test(path)]
+    texts = {path: read_text(root, path) for path in tests}
+    own = options.test_function()
+    plain = [p for p in tests if PLAIN_TEST.search(texts[p]) or (own and own.search(texts[p]))]
+    tests = [path for path in tests if path in plain or UNITTEST.search(texts[path])]
+    needs_pytest = bool(plain) or (bool(tests) and options.doctests)
+    examples = [] if tests else [path for path in files if has_examples(root, path)]
+    needs_pytest = needs_pytest or bool(examples)
     found = _interpreters(root, fallback)
     chosen = _chosen(found, needs_pytest)
     framework, start, top = "plain", ".", "."
@@ -65,16 +72,19 @@ def _survey(root: str, fallback: str, named: list[str]) -> tuple[list[str], dict
         if folder is not None:
             framework, (start, top) = "unittest", folder
     meant = resolve({path: texts[path] for path in tests}, named, framework, top)
+    if examples:
+        tests = examples[:SHOWN]
     survey = {
         "quire_look": 1,
         "framework": framework,
         "interpreter": chosen.command if chosen else "",
         "version": ".".join(str(part) for part in chosen.version) if chosen else "",
-        "pytest_missing": bool(needs_pytest and chosen and not chosen.has_pytest),
+        "pytest_missing": bool(plain and chosen and not chosen.has_pytest),
         "start": start,
         "top": top,
         "path": _import_roots(root, tests),
-        "tests": tests[:SHOWN] if framework == "plain" else tests[:3],
+        "tests": tests[:SHOWN] if framework == "plain" or examples else tests[:3],
+        "doctests": bool(examples),
         "only": meant.only,
         "missing": meant.missing,
         "test_files": len(tests),
@@ -82,18 +92,6 @@ def _survey(root: str, fallback: str, named: list[str]) -> tuple[list[str], dict
         "writable": os.access(root, os.W_OK),
     }
     return files, survey
-
-
-def _text(root: str, path: str) -> str:
-    try:
-        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
-            return file.read(1_000_000)
-    except OSError:
-        return ""
-
-
-def _is_unittest(text: str) -> bool:
-    return TEST_CASE.search(text) is not None
 
 
 def _interpreters(root: str, fallback: str) -> list[Interpreter]:
