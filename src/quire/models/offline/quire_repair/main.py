@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cases import Plan
+
+BEGAN = "QUIRE_REPAIR_BEGAN"
+"""The time of the monotonic clock at which the first of the two processes began."""
 
 USAGE = "usage: search_main.py look | test | search [--option value ...]"
 
@@ -35,6 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(command: str, root: str, options: dict[str, str]) -> int:
+    began = float(os.environ.pop(BEGAN, time.monotonic()))
     from .children import HIDDEN, Emit
 
     plan = _plan(root, options)
@@ -65,7 +70,8 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
 
     install_timer()
     silence()
-    seconds = float(options.get("max-seconds", "60"))
+    asked = float(options.get("max-seconds", "60"))
+    seconds = max(asked - (time.monotonic() - began), asked / 2)
 
     def run_search(emit: Emit) -> dict[str, Any]:
         def note(known: dict[str, Any]) -> None:
@@ -120,4 +126,5 @@ def _fix_hash_seed() -> None:
     """Start this program anew with a fixed order of sets, so that it always finds the same."""
     if os.environ.get("PYTHONHASHSEED") != "0":
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment[BEGAN] = str(time.monotonic())
         os.execve(sys.executable, [sys.executable, "-B", *sys.argv], environment)

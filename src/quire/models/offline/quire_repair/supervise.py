@@ -9,7 +9,7 @@ from typing import Any
 from .account import VERSION
 from .children import Child, Emit
 
-OVERTIME = 1.2
+OVERTIME = 1.0
 """Seconds beyond the time of a search until it is ended from outside."""
 
 
