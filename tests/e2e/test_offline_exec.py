@@ -78,9 +78,8 @@ def test_nothing_is_changed_when_all_tests_pass(place: Place) -> None:
 def test_tests_can_be_run_without_repairing(place: Place) -> None:
     commit(place, load("memo_fib").files)
     result = place.exec("-s", "workspace-write", "which tests fail?")
-    assert final(result).startswith(
-        "2 of 4 tests fail:\n- `test_sequences.SequenceTest.test_later`"
-    )
+    assert final(result).startswith("2 of 4 tests fail, 2 pass.\n\nFailing, by cause:\n")
+    assert "`test_sequences.SequenceTest.test_later`" in final(result)
     assert place.git("status", "--short") == ""
 
 

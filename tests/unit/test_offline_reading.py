@@ -36,7 +36,6 @@ TEST = [
     "run the tests",
     "which tests fail?",
     "Do the tests pass?",
-    "why do the tests fail?",
     "just run the tests and fix nothing",
     "are all tests green",
     "run pytest, without changing anything",

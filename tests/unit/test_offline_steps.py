@@ -261,23 +261,6 @@ def test_pytest_that_cannot_start_is_told_why() -> None:
     assert "No module named 'x'" in talk.text
 
 
-def test_only_running_the_tests() -> None:
-    talk = Talk("which tests fail?")
-    talk.answer(ended(line(SURVEY)))
-    talk.answer(ended(ONE_FAILS, 1))
-    assert talk.is_over
-    assert talk.text == "1 of 4 tests fail:\n- `tests/test_a.py::test_f`"
-
-
-def test_a_run_that_could_not_begin_is_told_so() -> None:
-    talk = Talk("which tests fail?")
-    talk.answer(ended(line(SURVEY)))
-    talk.answer(ended("FileNotFoundError: No usable temporary directory found", 1))
-    assert talk.is_over
-    assert talk.text.startswith("The test command ended with exit code 1")
-    assert "-s workspace-write" in talk.text
-
-
 def test_tests_that_do_not_end_are_searched_all_the_same() -> None:
     talk = Talk("fix the tests in 2 minutes")
     talk.answer(ended(line(SURVEY)))

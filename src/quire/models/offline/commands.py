@@ -58,8 +58,9 @@ def search(
 
 def inquiry(command: str, survey: Survey, seconds: int, more: tuple[str, ...] = ()) -> str:
     """One of `report`, `explain` and `bisect`: they change nothing and keep to their time."""
-    words = ["timeout", str(seconds + 10), survey.interpreter, "-B", _program(), command]
-    return _command([*words, *_plan(survey), "--max-seconds", str(seconds), *more])
+    words = ["timeout", str(seconds), survey.interpreter, "-B", _program(), command]
+    inner = max(seconds - 1, 1)
+    return _command([*words, *_plan(survey), "--max-seconds", str(inner), *more])
 
 
 def _listed(option: str, values: tuple[str, ...]) -> list[str]:

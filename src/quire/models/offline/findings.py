@@ -107,19 +107,21 @@ class Findings(Struct, frozen=True, kw_only=True):
 
 
 def survey_in(text: str) -> Survey | None:
-    return _last(text, '{"quire_look":', Survey)
+    return last_document(text, '{"quire_look":', Survey)
 
 
 def findings_in(text: str) -> Findings | None:
     """The findings in a command's output; None when they are missing or damaged, or name a file
     that must not be edited (the output comes from a process that ran the project's code)."""
-    found = _last(text, '{"quire_repair":', Findings)
+    found = last_document(text, '{"quire_repair":', Findings)
     if found is None or not all(_may_edit(change.path) for change in found.changes):
         return None
     return found
 
 
-def _last(text: str, beginning: str, kind: type[T]) -> T | None:
+def last_document(text: str, beginning: str, kind: type[T]) -> T | None:
+    """The last line of a command's output that begins so, decoded; None when it is missing or
+    damaged."""
     lines = [line for line in text.split("\n") if line.startswith(beginning)]
     if not lines:
         return None

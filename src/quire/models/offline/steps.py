@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from quire.models.offline import words
 from quire.models.offline.intent import wish_of
+from quire.models.offline.jobs.bisect import bisect
 from quire.models.offline.jobs.common import Answer, Ended, Task
+from quire.models.offline.jobs.explain import explain
 from quire.models.offline.jobs.repair import repair
 from quire.models.offline.jobs.tests import run_only
 from quire.models.offline.transcript import Transcript
@@ -21,6 +23,10 @@ def next_answer(transcript: Transcript, patch_form: str, max_seconds: int | None
                 return run_only(task)
             case "repair":
                 return repair(task)
+            case "explain":
+                return explain(task)
+            case "bisect":
+                return bisect(task)
             case "other":
                 return Answer(words.other())
     except Ended as ended:

@@ -25,10 +25,13 @@ env_key = "MY_KEY"
 ```"""
 
 WHAT_IT_CAN = """\
-In a Python project it can do two things:
-- "make the failing tests pass": run the tests, search for a small edit that mends them, apply it, \
-check it, and say why it believes it
-- "run the tests": say which fail"""
+In a Python project it can do this:
+- "make the failing tests pass", "fix test_leap_year": run the tests, search for a small edit that \
+mends them, apply it, check it, and say why it believes it
+- "run the tests", "which tests are slowest?": say which fail, by cause, and change nothing
+- "why does test_leap_year fail?": say what was compared, which calls led there, and where the \
+fault may be
+- "which commit broke test_leap_year?": run it at older commits until the one is found"""
 
 SHOWN = 5
 
@@ -42,6 +45,29 @@ def begin() -> str:
 
 
 def surveyed(survey: Survey) -> str:
+    return f"{_project(survey)} Running them."
+
+
+def no_tests() -> str:
+    return "No tests were found."
+
+
+def own_command() -> str:
+    return "The tests cannot be begun. The project's own command, to see why."
+
+
+def looking_into(survey: Survey) -> str:
+    return f"{_project(survey)} Running them, and those that fail once more to see why."
+
+
+def bisecting(survey: Survey) -> str:
+    return (
+        f"{_project(survey)} Running them, then at older commits, in copies outside of the "
+        "project: nothing here is touched."
+    )
+
+
+def _project(survey: Survey) -> str:
     name = {"pytest": "pytest", "unittest": "unittest"}.get(survey.framework, "plain functions")
     text = f"{_files(survey.test_files)} of tests ({name}), Python {survey.version}."
     if survey.pytest_missing:
@@ -53,7 +79,7 @@ def surveyed(survey: Survey) -> str:
         text += f" Named were{_named(survey.only).removeprefix(':')}."
     if survey.missing:
         text += f" Not here{_named(survey.missing)}."
-    return f"{text} Running them."
+    return text
 
 
 def _files(count: int) -> str:
@@ -111,7 +137,7 @@ def all_pass(run: RunResult) -> str:
 
 def summary(run: RunResult) -> str:
     if run.is_empty:
-        return "No tests were found."
+        return no_tests()
     if run.all_pass:
         return f"All {run.passed} tests pass."
     if run.out_of_time:

@@ -91,7 +91,7 @@ def run_cases(root: str, cases: list[Case], order: list[int], seconds: float) ->
         def task(emit: Emit) -> None:
             for index in list(left):
                 outcome = attempt(cases[index].run, *patience.next())
-                emit(_fact(root, cases[index], outcome))
+                emit(fact_of(root, cases[index], outcome))
                 if outcome.status == TIMEOUT:
                     patience.late(outcome.cpu)
 
@@ -116,7 +116,7 @@ def confirm_timeouts(root: str, cases: list[Case], facts: dict[int, Fact], secon
         for index in late:
 
             def task(emit: Emit, index: int = index, limit: float = limit) -> None:
-                emit(_fact(root, cases[index], attempt(cases[index].run, limit, limit)))
+                emit(fact_of(root, cases[index], attempt(cases[index].run, limit, limit)))
 
             left = deadline - time.monotonic()
             again = next(values_of(task, _quiet(limit), min(_quiet(limit), left)), None)
@@ -232,7 +232,8 @@ def types(
     return {(key[0], key[1], key[2]): tuple(names) for key, names in found}
 
 
-def _fact(root: str, case: Case, outcome: Outcome) -> list[Any]:
+def fact_of(root: str, case: Case, outcome: Outcome) -> list[Any]:
+    """The values of a `Fact`, as plain ones that go through a pipe."""
     error = type(outcome.error).__name__ if outcome.error is not None else ""
     message = _text(outcome.error) if outcome.error is not None else ""
     frames = list(_frames(root, outcome.trace)) if outcome.status in (FAIL, TIMEOUT) else []

@@ -1,4 +1,5 @@
-"""The commands: `look` surveys a project, `test` runs its tests, `search` repairs it."""
+"""The commands: `look` surveys a project, `test` and `report` run its tests, `search` repairs it,
+`explain` says why tests fail, `bisect` finds the commit that broke them."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 BEGAN = "QUIRE_REPAIR_BEGAN"
 """The time of the monotonic clock at which the first of the two processes began."""
 
-USAGE = "usage: search_main.py look | test | search [--option value ...]"
+USAGE = (
+    "usage: search_main.py look | test | search | report | explain | bisect [--option value ...]"
+)
+ASKED = ("report", "explain", "bisect")
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +35,7 @@ def main(arguments: list[str]) -> int:
         from .named import words_in
 
         return look(root, sys.executable, words_in(options.get("named", "")))
-    if arguments[0] in ("search", "test"):
+    if arguments[0] in ("search", "test", *ASKED):
         _fix_hash_seed()
         return _run(arguments[0], root, options)
     print(USAGE, file=sys.stderr)
@@ -61,6 +65,11 @@ def _run(command: str, root: str, options: dict[str, str]) -> int:
 
     if plan.framework == "pytest":
         from . import pytest_cases as pytest_cases
+    if command in ASKED:
+        from .answers import answer_for
+
+        report(json.dumps(answer_for(command, plan, options, report)))
+        return 0
     from .account import told
     from .ground import Settings
     from .limits import install_timer, silence
