@@ -148,14 +148,13 @@ def test_runs_tell_hangs_deaths_and_lacks_apart(text_project: Path) -> None:
 
 
 def test_failures_are_explained_without_write_access(place: Place) -> None:
-    plain = TESTS.split("@settings")[0].replace("from hypothesis", "# from hypothesis")
-    commit(place, {"text.py": TEXT, "test_text.py": plain})
-    place.env["PYTHONWARNINGS"] = "default"  # Plugins of pytest warn where nothing is writable.
-    result = place.exec("why does test_mean fail?")
+    commit(place, {"shop.py": BAD, "tests/__init__.py": "", "tests/test_shop.py": UNITTEST})
+    result = place.exec("why does test_total fail?")
     assert result.code == 0, result.err
-    assert "2 of 2 tests fail." in final(result)
-    assert "`mean(items)` is `6.0`, `expected` is `3`" in final(result)
-    assert "`text.py` line 24 in `mean`" in final(result)
+    assert "1 of 1 tests fail." in final(result)
+    assert "`total([1, 2])` is `2`, `3`" in final(result)
+    assert "`total(items=[1, 2])` gave `2`" in final(result)
+    assert "`shop.py` line 2 in `total`" in final(result)
     assert place.git("status", "--short") == ""
 
 

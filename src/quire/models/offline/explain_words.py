@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quire.models.offline.report_words import counts, error, extras, one_line, place
+from quire.models.offline.report_words import cause_lines, counts, error, extras, one_line, place
 from quire.models.offline.reports import Explained, Explanation, SeenCall, Smallest
 
 SHOWN = 4
@@ -15,10 +15,11 @@ def explained(explanation: Explanation) -> str:
     several = len(explanation.explained) > 1
     for number, one in enumerate(explanation.explained, 1):
         blocks.append(_one(one, f"{number}. " if several else ""))
-    left = len(report.causes) - len(explanation.explained)
-    if left > 0:
-        words = "1 more cause was" if left == 1 else f"{left} more causes were"
-        blocks.append(f"{words} not looked into; ask for a test by its name.")
+    done = {(e.cause.error, e.cause.path, e.cause.line) for e in explanation.explained}
+    left = [c for c in report.causes if (c.error, c.path, c.line) not in done]
+    if left:
+        lines = [cause_lines(cause) for cause in left]
+        blocks.append("Not looked into further; ask for a test by its name:\n" + "\n".join(lines))
     blocks += extras(report)
     if explanation.explained:
         blocks.append("Nothing was changed.")

@@ -35,7 +35,9 @@ def summary(report: TestReport, slow: bool) -> str:
     """The whole answer. With `slow` the slowest tests too."""
     blocks = [counts(report)]
     if report.causes:
-        blocks.append("Failing, by cause:\n" + "\n".join(_cause(cause) for cause in report.causes))
+        blocks.append(
+            "Failing, by cause:\n" + "\n".join(cause_lines(cause) for cause in report.causes)
+        )
     blocks += extras(report)
     if slow and report.slowest:
         lines = [f"- `{one.id}`: {one.seconds:.2f} s" for one in report.slowest]
@@ -74,7 +76,8 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def _cause(cause: Cause) -> str:
+def cause_lines(cause: Cause) -> str:
+    """A cause and its tests, as a list."""
     where = place(cause)
     lines = [f"- {error(cause)}" + (f" — {where}" if where else "")]
     lines += [f"  - `{name}`" for name in cause.tests[:SHOWN]]

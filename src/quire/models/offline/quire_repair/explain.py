@@ -6,6 +6,7 @@ import os
 import time
 from typing import Any
 
+from . import baseline
 from .account import Account
 from .baseline import Fact
 from .cases import Case, Collected, Plan, collect
@@ -81,7 +82,9 @@ class _Explaining:
         ground.facts = {
             i: fact for i, fact in ran.facts.items() if not lacks_environment(fact, self._plan.root)
         }
-        ground.trace_lines(self._left() * 0.4)
+        seconds = self._left() * 0.4
+        ground.covered, names = baseline.coverage(cases, ground.facts, ground.files, seconds)
+        baseline.load(names, ground.files)
         return ground
 
     def _explained(

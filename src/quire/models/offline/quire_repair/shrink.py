@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
 import itertools
 import sys
 import time
@@ -270,14 +271,15 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _property(case: Case) -> Any:
     """The handle that hypothesis leaves on a test; None where there is none."""
-    item = vars(case).get("_item")
+    item, test = vars(case).get("_item"), vars(case).get("_test")
     function = vars(case).get("_function") or (item.obj if item is not None else None)
-    test = vars(case).get("_test")
     if function is None and test is not None:
-        function = getattr(test, test.id().rsplit(".", 1)[-1], None)
-    function = getattr(function, "__func__", function)
-    handle = getattr(function, "hypothesis", None)
-    return handle if callable(getattr(handle, "inner_test", None)) else None
+        name = test.id().rsplit(".", 1)[-1]
+        function = next((vars(k)[name] for k in type(test).__mro__ if name in vars(k)), None)
+    if inspect.ismethod(function):
+        function = function.__func__
+    handle = vars(function).get("hypothesis") if inspect.isfunction(function) else None
+    return handle if hasattr(handle, "inner_test") else None
 
 
 def _is_property(case: Case) -> bool:
