@@ -188,7 +188,9 @@ def _traced(facts: dict[int, Fact]) -> list[int]:
     some = [index for index in by_cost if facts[index].error != ENDED]
     late = [index for index in some if facts[index].status == TIMEOUT][:MOST_TRACED_TIMEOUTS]
     failed = [index for index in some if facts[index].status == FAIL]
-    return [*failed, *late, *(i for i in some if facts[i].status not in (FAIL, TIMEOUT))]
+    files = {facts[index].file for index in (*failed, *late)}
+    others = [index for index in some if facts[index].status not in (FAIL, TIMEOUT)]
+    return [*failed, *late, *sorted(others, key=lambda index: facts[index].file not in files)]
 
 
 def load(modules: list[str], files: dict[str, str]) -> None:
