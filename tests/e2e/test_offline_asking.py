@@ -164,6 +164,18 @@ def test_what_pytest_cannot_begin_is_told(place: Place) -> None:
     assert "No module named 'no_such_package'" in final(result)
 
 
+def test_modules_that_cannot_be_loaded_are_told_by_who_asks(tmp_path: Path) -> None:
+    test = "import unittest\nfrom shop import no_such_name\n"
+    write(tmp_path, {"shop.py": "", "tests/__init__.py": "", "tests/test_shop.py": test})
+    write(tmp_path, {"tests/test_far.py": "import unittest, no_such_package\n"})
+    words = ("--framework", "unittest", "--start", "tests", "--top", ".")
+    found = program(tmp_path, "report", *words)
+    (cause,) = found["causes"]
+    assert (cause["path"], cause["line"]) == ("tests/test_shop.py", 2)
+    assert cause["tests"] == ["tests.test_shop"]
+    assert found["environment"][0]["id"] == "tests.test_far"
+
+
 # --- bisect ------------------------------------------------------------------------------------
 
 GOOD = "def total(items):\n    return sum(items)\n"

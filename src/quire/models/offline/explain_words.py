@@ -19,7 +19,8 @@ def explained(explanation: Explanation) -> str:
     left = [c for c in report.causes if (c.error, c.path, c.line) not in done]
     if left:
         lines = [cause_lines(cause) for cause in left]
-        blocks.append("Not looked into further; ask for a test by its name:\n" + "\n".join(lines))
+        head = "Also" if explanation.explained else "What fails"
+        blocks.append(f"{head}, not looked into further:\n" + "\n".join(lines))
     blocks += extras(report)
     if explanation.explained:
         blocks.append("Nothing was changed.")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from .cases import Plan
 from .history import Commit, History, overlay_tests
 from .limits import FAIL, PASS, TIMEOUT
+from .report import plain_name
 
 VERSION = 1
 MOST_TESTS = 40
@@ -25,7 +26,6 @@ MOST_PROBES = 24
 LONGEST_DIFF = 40
 ONE_RUN = 60.0
 BAD, GOOD, UNKNOWN = "bad", "good", "unknown"
-LOADER = "unittest.loader._FailedTest."
 
 
 class Question(NamedTuple):
@@ -305,7 +305,7 @@ def _outcomes_in(text: str) -> list[dict[str, Any]] | None:
 
 def _selector(outcome: dict[str, Any]) -> str:
     """By which name the test, or the module that cannot be loaded, is asked for."""
-    return str(outcome["id"]).replace(LOADER, "", 1)
+    return plain_name(str(outcome["id"]))
 
 
 def _state_of(test: str, today: dict[str, Any], outcomes: list[dict[str, Any]]) -> str:

@@ -112,7 +112,7 @@ def told(root: str, found: Collected, ran: Ran) -> dict[str, Any]:
     failing = [f for f in ran.facts.values() if f.status == FAIL]
     lacking = [f for f in failing if lacks_environment(f, root)]
     failing = [f for f in failing if f not in lacking]
-    environment = [{"id": b.id, "reason": b.message[:LONG]} for b in foreign]
+    environment = [{"id": plain_name(b.id), "reason": b.message[:LONG]} for b in foreign]
     environment += [{"id": f.id, "reason": f"{f.error}: {f.message}"[:LONG]} for f in lacking]
     ended = [f for f in ran.facts.values() if f.status in (PASS, FAIL) and f.wall >= NOTICEABLE]
     slow = sorted((f for f in ended if f.error != baseline.ENDED), key=lambda f: -f.wall)[:SLOWEST]
@@ -141,11 +141,22 @@ def causes(
     """The failing tests and modules by error and innermost line of the project, the biggest
     groups first. `files` maps real paths to those relative to the project."""
     groups: dict[tuple[str, str, int], list[tuple[str, str]]] = {}
-    for one in (*failing, *broken):
-        path, line = innermost(one.frames, files)
-        groups.setdefault((one.error, path, line), []).append((one.id, one.message))
+    for fact in failing:
+        key = (fact.error, *innermost(fact.frames, files))
+        groups.setdefault(key, []).append((fact.id, fact.message))
+    for one in broken:
+        # What lacks a name says nothing of the name; the test that asks for it does.
+        asking = [f for f in one.frames if is_test_file(files.get(os.path.realpath(f[0]), ""))]
+        frames = (asking if one.error == "ImportError" else []) or one.frames
+        key = (one.error, *innermost(frames, files))
+        groups.setdefault(key, []).append((plain_name(one.id), one.message))
     ranked = sorted(groups.items(), key=lambda item: -len(item[1]))
     return [_cause(root, key, tests) for key, tests in ranked[:MOST]]
+
+
+def plain_name(module: str) -> str:
+    """A module that unittest could not load, without unittest's own words."""
+    return module.replace("unittest.loader._FailedTest.", "", 1)
 
 
 def innermost(

@@ -31,6 +31,21 @@ OPERATORS = {
     "In": "in",
     "NotIn": "not in",
 }
+COMPARING = {
+    **{f"assert{kind}Equal": "==" for kind in ("", "List", "Dict", "Tuple", "Set", "Sequence")},
+    "assertMultiLineEqual": "==",
+    "assertCountEqual": "in any order ==",
+    "assertAlmostEqual": "nearly ==",
+    "assertNotEqual": "!=",
+    "assertLess": "<",
+    "assertLessEqual": "<=",
+    "assertGreater": ">",
+    "assertGreaterEqual": ">=",
+    "assertIs": "is",
+    "assertIsNot": "is not",
+    "assertIn": "in",
+    "assertNotIn": "not in",
+}
 
 
 def failing_view(
@@ -158,8 +173,9 @@ def _sides(node: ast.Assert | ast.Expr) -> tuple[list[ast.expr], str]:
     call = node.value
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
         name = call.func.attr
-        if name in ("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual"):
-            return list(call.args[:2]), "=="
+        operator = COMPARING.get(name)
+        if operator is not None and len(call.args) >= 2:
+            return list(call.args[:2]), operator
         if name in ("assertTrue", "assertFalse"):
             return list(call.args[:1]), "is false" if name == "assertFalse" else ""
     return [], ""
