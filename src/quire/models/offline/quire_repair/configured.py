@@ -22,12 +22,14 @@ FILES = (
 
 class Configured(NamedTuple):
     """`python_files` and `python_functions` are pytest's patterns, empty where it has its own;
-    `doctests` says that it runs examples in docstrings. `present` is false without a section."""
+    `doctests` says that it runs examples in docstrings, `plugins` that it is told to load some
+    (`-p NAME`). `present` is false without a section."""
 
     present: bool = False
     python_files: tuple[str, ...] = ()
     python_functions: tuple[str, ...] = ()
     doctests: bool = False
+    plugins: bool = False
 
     def is_test(self, path: str) -> bool:
         """A file that is loaded as a test for its name (or its path, where patterns have one)."""
@@ -59,6 +61,7 @@ def configured(root: str) -> Configured:
             tuple(options.get("python_files", "").split()),
             tuple(options.get("python_functions", "").split()),
             "--doctest-modules" in options.get("addopts", "").split(),
+            re.search(r"(?:^|\s)-p\s*(?!no:)\S", options.get("addopts", "")) is not None,
         )
     return Configured()
 

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 from .cases import Case, Collected, Plan, collect
 from .children import in_child, leave_parent, write_all
+from .configured import configured
 from .evaluate import LATE, LIMITS, RIGHT, STUCK, WRONG, Verdict
 from .limits import PASS, SKIP, TIMEOUT, attempt
-from .project import is_test_file
+from .project import is_test_file, python_files
 
 HEAD = struct.Struct("<I")
 LOAD_SECONDS = 4.0
@@ -139,12 +140,21 @@ def _serve(plan: Plan, reading: int, writing: int) -> None:
     first = _read(reading)
     if first is None:
         return
-    if plan.framework == "pytest" and in_child(lambda: _starts_clean(plan), LOAD_SECONDS):
+    if plan.framework == "pytest" and (
+        not _loads_at_start(plan.root) or in_child(lambda: _starts_clean(plan), LOAD_SECONDS)
+    ):
         from .pytest_cases import ready_to_collect
 
         ready_to_collect(plan, lambda now: _answer(plan, (reading, writing), first, now))
     else:
         _answer(plan, (reading, writing), first, None)
+
+
+def _loads_at_start(root: str) -> bool:
+    """pytest may load code of the project before it looks for tests: through a conftest, or a
+    plugin that is named in its settings. Without either there is no need to try."""
+    names = (path.rsplit("/", 1)[-1] for path in python_files(root))
+    return "conftest.py" in names or configured(root).plugins
 
 
 def _starts_clean(plan: Plan) -> bool:
