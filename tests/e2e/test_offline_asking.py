@@ -108,8 +108,8 @@ def text_project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(folder: Path, command: str, *only: str) -> dict:
-    words = ["--framework", "pytest", "--max-seconds", "30"]
+def asked(folder: Path, command: str, *only: str, seconds: int = 30) -> dict:
+    words = ["--framework", "pytest", "--max-seconds", str(seconds)]
     names = ", ".join(f'"test_text.py::{name}"' for name in only)
     return program(folder, command, *words, *(["--only", f"[{names}]"] if only else []))
 
@@ -137,7 +137,9 @@ def test_the_smallest_input_is_found_where_it_means_something(text_project: Path
 
 
 def test_runs_tell_hangs_deaths_and_lacks_apart(text_project: Path) -> None:
-    found = asked(text_project, "report", "test_hang", "test_die", "test_lack", "test_mean")
+    found = asked(
+        text_project, "report", "test_hang", "test_die", "test_lack", "test_mean", seconds=5
+    )
     assert (found["total"], found["failed"], found["hang"], found["lacking"]) == (5, 3, 1, 1)
     assert [one["id"] for one in found["hanging"]] == ["test_text.py::test_hang"]
     assert [one["id"] for one in found["environment"]] == ["test_text.py::test_lack"]
