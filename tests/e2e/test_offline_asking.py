@@ -136,6 +136,24 @@ def test_the_smallest_input_is_found_where_it_means_something(text_project: Path
     assert stack["smallest"] == {"input": "items=[0, 1]", "how": "hypothesis"}
 
 
+def test_values_that_cannot_be_had_again_are_not_shown(tmp_path: Path) -> None:
+    test = """\
+def test_next():
+    values = iter([1, 2, 3, 4, 5])
+    assert next(values) == 9
+
+
+def test_pop():
+    values = [1, 2, 3, 4, 5]
+    assert values.pop() < 2
+"""
+    write(tmp_path, {"a.py": "", "test_text.py": test})
+    found = asked(tmp_path, "explain")
+    assert len(found["explained"]) == 2
+    assert [one.get("actual") for one in found["explained"]] == [None, None]
+    assert sorted(one["expected"] for one in found["explained"]) == ["2", "9"]
+
+
 def test_runs_tell_hangs_deaths_and_lacks_apart(text_project: Path) -> None:
     found = asked(
         text_project, "report", "test_hang", "test_die", "test_lack", "test_mean", seconds=5
