@@ -383,6 +383,6 @@ def restricted(findings: Findings, run: RunResult, mended: int) -> str:
 
 def only_named(names: tuple[str, ...]) -> str:
     return (
-        f"\n\nOnly the tests that were named{_named(names)} were run: all together take too "
-        "long here. Run the others before you rely on it."
+        f"\n\nOnly the tests that were named{_named(names)} were run: for all together there "
+        "was not the time. Run the others before you rely on it."
     )

@@ -85,12 +85,13 @@ def _whole_run(task: Task, survey: Survey) -> RunResult | None:
     where they take too long."""
     if not survey.only or survey.framework == "plain":
         return None
+    seconds = min(WHOLE_SECONDS, int(task.left() / 4))
     begun = task.transcript.of("whole")
-    if not begun and (task.transcript.of("search") or task.left() < 2 * WHOLE_SECONDS):
+    if not begun and (task.transcript.of("search") or seconds < LEAST_SECONDS):
         return None
     everything = replace(survey, only=())
-    line = commands.run_tests(everything, WHOLE_SECONDS, lenient=True)
-    command = finished(task, "whole", words.whole_run(WHOLE_SECONDS), line, "run all tests")
+    line = commands.run_tests(everything, seconds, lenient=True)
+    command = finished(task, "whole", words.whole_run(seconds), line, "run all tests")
     run = read_run(command.text, command.exit_code or 0)
     return None if run.out_of_time or run.is_empty else run
 
