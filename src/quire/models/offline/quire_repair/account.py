@@ -9,6 +9,7 @@ from .choose import Group
 from .hunks import hunks, tidy
 from .limits import FAIL, PASS, TIMEOUT
 from .loading import Broken
+from .progress import Progress
 from .sources import Edit, Source
 from .trace import Line
 
@@ -23,8 +24,7 @@ class Account:
     def __init__(self, root: str) -> None:
         self._root = root
         self.status = ""
-        self.tried = 0
-        self.candidates = 0
+        self.progress: Progress | None = None
         self.passing_edits = 0
         self.fixed = 0
         self._values: dict[str, Any] = {}
@@ -111,8 +111,8 @@ class Account:
             "status": self.status or "not_found",
             **self._values,
             "environment": self._environment[:MOST],
-            "tried": self.tried,
-            "candidates": self.candidates,
+            "tried": self.progress.tried if self.progress else 0,
+            "candidates": self.progress.candidates if self.progress else 0,
             "passing_edits": self.passing_edits,
             "fixed": self.fixed,
             "seconds": round(seconds, 2),

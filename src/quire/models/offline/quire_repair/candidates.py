@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
-from . import ops_flow, ops_names, ops_text, ops_values
+from . import ops_calls, ops_flow, ops_guards, ops_logic, ops_names, ops_text, ops_values
 from .sites import Knowledge, Proposal, Scope, Site, import_sites, sites_of
 from .sources import Edit, Source, Unit, bare
 
 OPERATORS = (
     *(*ops_values.OPERATORS, *ops_names.OPERATORS),
-    *(*ops_flow.OPERATORS, *ops_text.OPERATORS),
+    *(*ops_flow.OPERATORS, *ops_text.OPERATORS, *ops_logic.OPERATORS),
+    *(*ops_calls.OPERATORS, *ops_guards.OPERATORS),
 )
 SUSPICION_WEIGHT = 1.2
 TWINS = 0.7
 FAMILIAR = 0.5
 """What an expression is cheaper that stands in the file already, somewhere else."""
+
+UNUSED = 0.6
+"""What an edit is cheaper that reads a variable which is not read anywhere else."""
+
+LAST_USE = 0.4
+"""What an edit costs more after which a variable is not read any more."""
+
+ORACLE = 0.6
+ORACLES = frozenset(["__eq__", "__ne__", "__hash__"])
+"""Tests judge by these methods: when changing them makes tests pass, it proves little."""
+
+WORD = re.compile(r"(?<![.\w'\"])[A-Za-z_]\w*")
 
 COMPOSED = frozenset(
     ["missing factor", "missing term", "off by one", "bound", "slice", "conversion", "index"]
@@ -52,7 +66,12 @@ def priced(site: Site, proposals: Iterator[Proposal]) -> Iterator[Proposal]:
     """The proposals, dearer where the edit makes two neighbours the same (`x == x`, `f(a, a)`,
     `(item[0], item[0])`), cheaper where it makes what the file says elsewhere."""
     neighbours = [_neighbours(site, level) for level in (1, 2)]
+    unit = site.scope.unit
+    oracle = ORACLE if unit is not None and unit.name in ORACLES else 0.0
     for proposal in proposals:
+        more = oracle + _use(site, proposal)
+        if more:
+            proposal = proposal._replace(prior=proposal.prior + more)
         made = bare(proposal.text) if proposal.kind in COMPOSED else ""
         if len(made) >= SHORT and made in site.source.bare:
             proposal = proposal._replace(prior=proposal.prior - FAMILIAR)
@@ -63,6 +82,20 @@ def priced(site: Site, proposals: Iterator[Proposal]) -> Iterator[Proposal]:
             for start, end, own, texts in (n for n in neighbours if n is not None)
         )
         yield proposal._replace(prior=proposal.prior + TWINS) if twins else proposal
+
+
+def _use(site: Site, proposal: Proposal) -> float:
+    """Cheaper where a variable gets its first use, dearer where one loses its last."""
+    uses = site.scope.uses
+    if not uses:
+        return 0.0
+    old = WORD.findall(site.source.text[proposal.start : proposal.end])
+    new = WORD.findall(proposal.text)
+    if any(uses.get(word) == 0 for word in new if word not in old):
+        return -UNUSED
+    if any(0 < uses.get(word, 0) <= old.count(word) for word in old if word not in new):
+        return LAST_USE
+    return 0.0
 
 
 def _neighbours(site: Site, level: int) -> tuple[int, int, str, list[str]] | None:

@@ -17,9 +17,12 @@ WRONG, RIGHT, LATE, INVALID, SAME, STUCK = range(6)
 """Fails a test; passes all; ran out of time; no code; seen before; blocks or kills its process."""
 
 QUICK = 0.015
+QUICKEST = 0.004
+USUAL = 20
 LIMITS = (0.08, 0.3, 2.0, 8.0)
-"""CPU seconds for a case at each level; the first failing case gets `QUICK` at level 0. Cases get
-`FACTOR` times what they take now where that is more."""
+"""CPU seconds for a case at each level; the first failing case gets at most `QUICK` at level 0:
+`USUAL` times what the tests of the project take, but at least `QUICKEST`. Cases get `FACTOR` times
+what they take now where that is more."""
 
 WAITINGS = (0.2, 0.8, 2.0, 4.0)
 """Seconds without using the processor, likewise."""
@@ -62,6 +65,9 @@ class Evaluator:
         self._seen: set[tuple[str, int, object]] = set()
         self._units: set[tuple[str, int]] = set()
         self._state: State | None = None
+        ended = sorted(f.cpu for f in facts.values() if f.status != TIMEOUT)
+        usual = ended[len(ended) // 2] if ended else QUICK
+        self._quick = min(QUICK, max(QUICKEST, USUAL * usual))
         self.beat: Callable[[], object] = time.monotonic
 
     def prepare(self) -> None:
@@ -128,7 +134,7 @@ class Evaluator:
 
     def _limits(self, index: int, level: int, first: bool) -> tuple[float, float]:
         fact = self._facts[index]
-        seconds, waiting = (QUICK if first else LIMITS[level]), WAITINGS[level]
+        seconds, waiting = (self._quick if first else LIMITS[level]), WAITINGS[level]
         if fact.status == TIMEOUT:
             return seconds, waiting
         return max(seconds, FACTOR * fact.cpu), max(waiting, FACTOR * (fact.wall - fact.cpu))

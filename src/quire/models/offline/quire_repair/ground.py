@@ -21,6 +21,7 @@ from .live import Live
 from .localise import suspicion
 from .named import is_chosen
 from .pool import Found, Pool, Task
+from .progress import Progress
 from .project import is_test_file, python_files
 from .sources import Edit, Source, Unit, read_source
 from .trace import Line
@@ -48,7 +49,12 @@ class Ground:
     """Made once. `survey` and `trace` fill it in; hunts read it."""
 
     def __init__(
-        self, settings: Settings, account: Account, zygotes: list[Zygote], deadline: float
+        self,
+        settings: Settings,
+        account: Account,
+        zygotes: list[Zygote],
+        started: float,
+        deadline: float,
     ) -> None:
         self.root = settings.plan.root
         self.mend = settings.plan.mend
@@ -57,6 +63,8 @@ class Ground:
         self.zygotes = zygotes
         self.deadline = deadline
         self.end = deadline + 0.1 * settings.seconds
+        self.progress = Progress(self.report, started, settings.seconds)
+        account.progress = self.progress
         self.allowed = 0
         """How many test modules may fail to load: those that no edit can help."""
         is_test = configured(self.root).is_test
@@ -221,10 +229,12 @@ class Ground:
 
     def pool(self, task: Task, deadline: float) -> Found:
         """Try candidates; counted and told."""
-        found = Pool(task, deadline, self.report).run() if task.work else Found([], [], 0)
-        self.account.tried += found.tried
-        if task.work:
-            self.report(f"tried {self.account.tried}, {len(found.right)} pass")
+        if not task.work:
+            return Found([], [], 0)
+        if task.level == 0:
+            self.progress.candidates += len(task.work)
+        found = Pool(task, deadline, self.progress).run()
+        self.report(f"tried {self.progress.tried}, {len(found.right)} pass")
         return found
 
     def request(self, edits: list[Edit], must: Iterable[int], then: Iterable[int]) -> Request:

@@ -14,7 +14,7 @@ from .ground import Ground
 from .limits import PASS, SKIP
 from .live import Live
 from .mining import mine
-from .partial import pairs
+from .partial import pairs, twins
 from .pool import Task, cost_of
 from .replay import Behaviour, Replay
 from .sites import Knowledge
@@ -65,17 +65,17 @@ class Hunt:
         """None when nothing was found. `with_pairs` also tries two edits at once."""
         ground = self._ground
         edits = self._edits()
-        ground.account.candidates += len(edits)
         how = "one process each" if ground.isolated else "in process"
         ground.report(f"{len(edits)} candidate edits in {len(self._targets)} functions, {how}")
-        swappable = [[e] for e in edits if self._can_swap([e])]
+        singles = [e for e in edits if self._can_swap([e])]
+        swappable = sorted([*([e] for e in singles), *twins(singles)], key=cost_of)
         others = [e for e in edits if not self._can_swap([e])]
         evaluator = ground.evaluator(self._live, self._targets)
         task = Task(evaluator, swappable, self._goal, 0, ground.isolated)
         options = self._singles(task)
         options += self._fresh_singles(others, options)
         if not options and with_pairs:
-            options = self._singles(task._replace(work=pairs([work[0] for work in swappable])))
+            options = self._singles(task._replace(work=pairs(singles)))
         return self._ranked(options) if options else None
 
     def _edits(self) -> list[Edit]:
@@ -128,7 +128,8 @@ class Hunt:
         requests = [ground.request([e], self._failing, self._goal.passing) for e in edits]
         until = min(self._deadline, time.monotonic() + seconds)
         verdicts = ask_all(ground.zygotes, requests, until)
-        ground.account.tried += len(verdicts)
+        ground.progress.candidates += len(requests)
+        ground.progress.tried += len(verdicts)
         right = [n for n, v in enumerate(verdicts) if v.status == RIGHT]
         if edits:
             ground.report(f"tried {len(verdicts)} edits outside functions, {len(right)} pass")

@@ -15,7 +15,10 @@ TAKES_UP = {"list": ("append", "extend"), "set": ("add", "update"), "deque": ("a
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 INITIAL = ("0", "1", "-1", "[]", "{}", "''", "None", "set()", "True", "False", "float('inf')")
 NUMERIC_UPDATES = (("+=", 1.2), ("-=", 1.2), ("=", 1.6), ("*=", 1.8), ("//=", 2.2))
-BIT_UPDATES = (("&=", 1.3), ("|=", 1.3), ("^=", 1.4), ("=", 1.8), ("<<=", 2.4), (">>=", 2.4))
+BIT_UPDATES = (
+    *(("&=", 1.3), ("|=", 1.3), ("^=", 1.4), ("=", 1.8)),
+    *(("<<=", 2.4), (">>=", 2.4)),
+)
 AUGMENTED: dict[type[ast.operator], tuple[str, tuple[tuple[str, float], ...]]] = {
     ast.Add: ("+=", NUMERIC_UPDATES),
     ast.Sub: ("-=", NUMERIC_UPDATES),
@@ -73,6 +76,9 @@ def assigned(site: Site) -> Iterator[Proposal]:
             for other, prior in others:
                 if other != symbol:
                     yield Proposal(at, at + len(symbol), other, "assignment", prior)
+            if symbol in ("^=", "|=", "-=", "&="):
+                text = f"{site.src(node.target)} &= ~{site.atom(node.value)}"
+                yield site.replace(text, "assignment", 1.6, tight=True)
     elif isinstance(node, ast.Assign) and len(node.targets) == 1:
         target, value = node.targets[0], node.value
         end, begin = site.source.span(target)[1], site.source.span(value)[0]
@@ -273,6 +279,11 @@ def _updates(site: Site, block: list[ast.stmt]) -> Iterator[str]:
         for other in (*numbers, "1"):
             if one != other:
                 yield from (f"{one} {symbol} {other}" for symbol in UPDATES)
+    for one in numbers:
+        yield f"{one} = -{one}"
+    for one in names:
+        if kinds[one] == ("bool",):
+            yield f"{one} = not {one}"
     for one in names:
         words = {method for t in kinds[one] for method in TAKES_UP.get(base_type(t), ())}
         for other in names:

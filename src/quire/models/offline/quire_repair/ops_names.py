@@ -55,7 +55,7 @@ BUILTINS = (
 )
 TEXT_WRAPS = ("{}.strip()", "{}.lower()", "{}.upper()", "{}[::-1]", "int({})", "len({})")
 LIST_WRAPS = (
-    *("sorted({})", "len({})", "{}[::-1]", "list({})", "set({})", "tuple({})", "sum({})"),
+    *("list({})", "sorted({})", "len({})", "{}[::-1]", "set({})", "tuple({})", "sum({})"),
     *("max({})", "min({})", "{}[0]", "{}[-1]", "{}[1:]", "{}[:-1]", "list(reversed({}))"),
 )
 WRAPS: dict[str, tuple[str, ...]] = {
@@ -74,6 +74,9 @@ WRAPS: dict[str, tuple[str, ...]] = {
 }
 DISTANT = ("sum", "max", "len", "min")
 """Functions that take the same but give very different things."""
+
+COPIED = 0.3
+"""What a plain copy costs less than other conversions."""
 
 UNKNOWN_WRAPS = ("list({})", "str({})", "int({})", "len({})", "sorted({})", "abs({})")
 
@@ -121,7 +124,8 @@ def _read(site: Site, node: ast.Name) -> Iterator[Proposal]:
             yield site.replace(other, "name", prior, tight=True)
     for other in (*site.scope.constants, *site.scope.functions, *site.scope.classes):
         near = SequenceMatcher(None, node.id, other).ratio()
-        if other != node.id and (near > 0.5 or node.id in site.scope.constants):
+        known = other in site.scope.constants
+        if other != node.id and (near > 0.5 or known or node.id in site.scope.constants):
             yield site.replace(other, "name", 2.6 - 0.6 * near, tight=True)
     for other in site.scope.attributes if "self" in site.scope.params else ():
         near = SequenceMatcher(None, node.id, other).ratio()
@@ -359,7 +363,8 @@ def wrap(site: Site) -> Iterator[Proposal]:
     for pattern in dict.fromkeys(ordered if site.types() else UNKNOWN_WRAPS):
         own = site.src(node) if pattern.startswith(tuple("abcdefghijklmnopqrstuvwxyz")) else ""
         text = pattern.format(own or site.atom(node))
-        yield site.replace(text, "conversion", near, tight=True)
+        prior = near - (COPIED if pattern in ("list({})", "dict({})", "set({})") else 0.0)
+        yield site.replace(text, "conversion", prior, tight=True)
 
 
 def _parts(site: Site, near: float) -> Iterator[Proposal]:

@@ -35,6 +35,9 @@ ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[tuple[str, float], ...]]] 
     ast.BitXor: ("^", (("&", 1.5), ("|", 1.5), ("**", 1.6))),
 }
 COMMUTING = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)
+ODD = 0.9
+"""What it costs more to order what is no number."""
+
 INEQUALITIES = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
@@ -58,8 +61,11 @@ def compare(site: Site) -> Iterator[Proposal]:
         right = node.comparators[number]
         symbol, others = COMPARISONS[type(operator)]
         place = between(site, left, right, symbol)
+        ordered = is_numeric(site.types(left)) and is_numeric(site.types(right))
         if place is not None:
             for other, prior in others:
+                odd = isinstance(operator, (ast.Eq, ast.NotEq)) and other[0] in "<>"
+                prior += ODD if odd and not ordered else 0.0
                 yield Proposal(*place, other, "comparison", prior)
         if isinstance(operator, (*INEQUALITIES, ast.Eq, ast.NotEq)):
             for side in (right, left):
@@ -212,12 +218,34 @@ def condition_atoms(site: Site) -> Iterator[tuple[str, float]]:
         for text, kinds, price in NAME_CONDITIONS:
             if types and any(base_type(t) in kinds for t in types):
                 yield text.format(name), far + price
+    yield from _memberships(site, names)
     numeric = [n for n in names if is_numeric(site.scope.name_types(n))]
     for one in numeric[:5]:
         for two in numeric[:5]:
             if one < two:
                 for symbol in ("<", "<=", ">", ">=", "==", "!="):
                     yield f"{one} {symbol} {two}", 0.4
+
+
+def _memberships(site: Site, names: list[str]) -> Iterator[tuple[str, float]]:
+    """`a in b` for the collections that the statement names."""
+    mentioned = {n.id for n in ast.walk(site.statement) if isinstance(n, ast.Name)}
+    holders = [n for n in names if _may_hold(site.scope.name_types(n))]
+    holders += [f"self.{a}" for a in site.scope.attributes if _reads(site.statement, a)]
+    for holder in holders[:4]:
+        for name in [n for n in names if n in mentioned and n != holder][:5]:
+            if not _may_hold(site.scope.name_types(name)):
+                yield f"{name} not in {holder}", 0.4
+                yield f"{name} in {holder}", 0.5
+
+
+def _may_hold(types: tuple[str, ...]) -> bool:
+    return any(base_type(t) in HOLDERS for t in types)
+
+
+def _reads(node: ast.AST, attribute: str) -> bool:
+    found = (n for n in ast.walk(node) if isinstance(n, ast.Attribute))
+    return any(n.attr == attribute for n in found)
 
 
 def _ended_loop_names(site: Site) -> set[str]:
@@ -227,6 +255,7 @@ def _ended_loop_names(site: Site) -> set[str]:
     return {n.id for target in ended for n in ast.walk(target) if isinstance(n, ast.Name)}
 
 
+HOLDERS = ("list", "dict", "set", "frozenset", "deque", "defaultdict", "Counter", "OrderedDict")
 NAME_CONDITIONS = (
     ("{}", ("str", "list", "dict", "set", "tuple", "deque", "bool"), 0.1),
     ("not {}", ("str", "list", "dict", "set", "tuple", "deque", "bool"), 0.1),
@@ -290,6 +319,13 @@ def _integer(site: Site, value: int) -> Iterator[Proposal]:
     for name in site.names()[:10]:
         if is_numeric(site.scope.name_types(name)):
             yield site.replace(name, "name for a number", 2.4, tight=True)
+    for attribute in site.scope.attributes if "self" in site.scope.params else ():
+        yield site.replace(f"self.{attribute}", "name for a number", 2.5, tight=True)
+    for other in site.scope.constants:
+        yield site.replace(other, "name for a number", 2.5, tight=True)
+    for text, types, _ in site.scope.donors:
+        if is_numeric(types):
+            yield site.replace(text, "expression", 2.6)
 
 
 def _neutral(site: Site) -> int | None:
@@ -387,7 +423,12 @@ def _numbers(site: Site) -> list[str]:
     own = site.src(site.node) if isinstance(site.node, ast.expr) else ""
     names = [n for n in site.names() if is_numeric(site.scope.name_types(n))]
     donors = [text for text, types, node in site.scope.donors if _is_simple(node, types)]
+    donors += [f"len({n})" for n in site.names() if _is_sized(site.scope.name_types(n))][:5]
     return [text for text in dict.fromkeys([*names, *donors]) if text != own]
+
+
+def _is_sized(types: tuple[str, ...]) -> bool:
+    return any(base_type(t) in ("str", "list", "tuple", "dict", "set") for t in types)
 
 
 def _is_simple(node: ast.expr, types: tuple[str, ...]) -> bool:

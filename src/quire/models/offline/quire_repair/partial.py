@@ -1,4 +1,4 @@
-"""Two edits at once."""
+"""Several edits at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from .sources import Edit
 SINGLES = 400
 MOST_PAIRS = 30_000
 FAR = 0.6
+MOST_TWINNED = 3000
+MOST_ALIKE = 6
+TWIN = 0.7
+"""What each further place of the same change costs."""
 
 
 def pairs(singles: list[Edit]) -> list[list[Edit]]:
@@ -31,3 +35,22 @@ def overlap(edits: list[Edit]) -> bool:
     places = sorted((e.path, e.start, e.end) for e in edits)
     couples = itertools.islice(itertools.combinations(places, 2), 64)
     return any(a[0] == b[0] and b[1] < max(a[2], a[1] + 1) for a, b in couples)
+
+
+def twins(singles: list[Edit]) -> list[list[Edit]]:
+    """The same small change at two places of a function, or at all places where it can be made:
+    one slip of the mind. The others cost little more than the first."""
+    alike: dict[tuple[str, int, str, str, int], list[Edit]] = {}
+    for edit in singles[:MOST_TWINNED]:
+        if edit.text.strip() or edit.end > edit.start:
+            key = (edit.path, edit.unit, edit.kind, edit.text, edit.end - edit.start)
+            alike.setdefault(key, []).append(edit)
+    found: list[list[Edit]] = []
+    for some in alike.values():
+        if not 2 <= len(some) <= MOST_ALIKE:
+            continue
+        sets = list(itertools.combinations(some, 2))
+        sets += [tuple(some)] if len(some) > 2 else []
+        sets = [edits for edits in sets if not overlap(list(edits))]
+        found += [[first, *(e._replace(cost=TWIN) for e in rest)] for first, *rest in sets]
+    return found

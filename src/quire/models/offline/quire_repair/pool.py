@@ -6,11 +6,11 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 from .children import Child, Emit, in_child
 from .evaluate import LATE, RIGHT, STUCK, Evaluator, Goal, Verdict
+from .progress import Progress
 from .sources import Edit
 
 QUIET = 1.5
@@ -55,10 +55,11 @@ def cores() -> int:
 class Pool:
     """One run over a list of candidates sorted by cost."""
 
-    def __init__(self, task: Task, deadline: float, report: Callable[[str], None]) -> None:
+    def __init__(self, task: Task, deadline: float, progress: Progress) -> None:
         self._task = task
         self._deadline = deadline
-        self._report = report
+        self._progress = progress
+        self._mended = 0
         self._workers: dict[int, _Worker] = {}
         self._right: list[tuple[int, Verdict]] = []
         self._late: list[tuple[int, Verdict]] = []
@@ -96,6 +97,7 @@ class Pool:
                 self._take(worker, value)
             if worker.child.ended or worker.polluted:
                 self._replace(worker, stuck=bool(worker.left) and not worker.polluted)
+        self._progress.tick()
         for worker in list(self._workers.values()):
             if now - worker.heard > self._quiet * (3 if worker.isolated else 1):
                 self._replace(worker, stuck=True)
@@ -116,12 +118,17 @@ class Pool:
 
     def _judge(self, number: int, verdict: Verdict) -> None:
         self._tried += 1
+        if self._task.level == 0:
+            self._progress.tried += 1
+        if len(verdict.fixed) > self._mended:
+            self._mended = len(verdict.fixed)
+            self._progress.mends(self._mended, len(self._task.goal.failing))
         if verdict.status == RIGHT:
             self._right.append((number, verdict))
             cost = cost_of(self._task.work[number])
             if self._best is None:
                 self._deadline = min(self._deadline, time.monotonic() + GO_ON_SECONDS)
-                self._report(f"  candidate {self._tried} passes all its tests")
+            self._progress.passes()
             self._best = cost if self._best is None else min(self._best, cost)
         elif verdict.status == LATE:
             self._late.append((number, verdict))
@@ -134,6 +141,7 @@ class Pool:
         if worker.polluted:
             again = set(worker.unchecked)
             self._tried -= len(again)
+            self._progress.tried -= len(again)
             self._right = [r for r in self._right if r[0] not in again]
             self._late = [r for r in self._late if r[0] not in again]
             self._start(sorted(again) + worker.left, isolated=True)

@@ -19,6 +19,7 @@ from .sources import Edit, Source, Unit
 
 RECORDED = 24
 REPLAYED = 160
+MOST_CROSSED = 4
 CALL_SECONDS = 0.03
 VERSION_SECONDS = 0.4
 """CPU seconds for one call, and for all calls of one version of the program."""
@@ -222,7 +223,7 @@ def _kind(value: object) -> type[Any]:
 
 def _changed(calls: list[Call]) -> Iterator[Call]:
     """Calls with one argument changed a little: in turn over calls, so that all are varied."""
-    streams = [_variants(call) for call in calls]
+    streams = [itertools.chain(_crossed(call, calls), _variants(call)) for call in calls]
     while streams:
         for stream in list(streams):
             call = next(stream, None)
@@ -230,6 +231,17 @@ def _changed(calls: list[Call]) -> Iterator[Call]:
                 streams.remove(stream)
             else:
                 yield call
+
+
+def _crossed(call: Call, calls: list[Call]) -> Iterator[Call]:
+    """With one argument of other calls of the same function."""
+    others = [c for c in calls if c[:2] == call[:2] and c is not call][-MOST_CROSSED:]
+    for number, value in enumerate(call.values):
+        own = digest(value)
+        for other in others:
+            if digest(other.values[number]) != own:
+                values = (*call.values[:number], other.values[number], *call.values[number + 1 :])
+                yield call._replace(values=values)
 
 
 def _variants(call: Call) -> Iterator[Call]:

@@ -28,7 +28,7 @@ from .sources import Edit
 SEARCHING = 0.9
 """The share of the time in which candidates are tried; the rest is for choosing among them."""
 
-TOGETHER = 0.45
+TOGETHER = 0.3
 """The share of the time for mending all failing tests by one edit, when there may be several
 faults."""
 
@@ -56,7 +56,7 @@ def search(settings: Settings) -> dict[str, Any]:
     def then(collected: Collected) -> None:
         deadline = started + settings.seconds * SEARCHING
         told = settings._replace(report=report)
-        _Search(Ground(told, account, zygotes, deadline)).run(collected)
+        _Search(Ground(told, account, zygotes, started, deadline)).run(collected)
 
     try:
         collect(settings.plan, then)
@@ -187,12 +187,12 @@ class _Search:
         known = Knowledge(lines, {}, mine(ground.root, []), (), True)
         edits = single_edits(ground.targets(lines), list(ground.sources.values()), known)
         edits = edits[:MOST_FRESH]
-        self._account.candidates = len(edits)
+        ground.progress.candidates += len(edits)
         ground.report(f"{len(broken)} test modules cannot be loaded; {len(edits)} candidate edits")
         requests = [ground.request([e], (), ()) for e in edits]
         until = time.monotonic() + ground.left() * (0.5 if cases else 1.0)
         verdicts = ask_all(ground.zygotes, requests, until)
-        self._account.tried += len(verdicts)
+        ground.progress.tried += len(verdicts)
         options = [Option([edits[n]], v.cpu, -1) for n, v in enumerate(verdicts) if _is_right(v)]
         ground.report(f"tried {len(verdicts)}, {len(options)} pass")
         if not options:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .mining import Mined
 from .probe import Key
@@ -63,6 +63,8 @@ class Scope:
         self.functions, self.classes, self.constants = _module_names(source.tree)
         self.attributes, self.methods = _class_names(source.tree, unit)
         self._name_types: dict[str, set[str]] = {}
+        self.callables: list[Any] | None = None
+        self.uses = self._uses()
         self.donors = self._donors()
         self.ints = [n for n in _constants(self.node, int) if isinstance(n, int)]
         self.strings = [s for s in _constants(self.node, str) if isinstance(s, str)]
@@ -78,6 +80,18 @@ class Scope:
 
     def name_types(self, name: str) -> Types:
         return tuple(sorted(self._name_types.get(name, ())))
+
+    def _uses(self) -> dict[str, int]:
+        """How often each variable of the function is read. Those that nobody expects to be read
+        are left out."""
+        if self.unit is None:
+            return {}
+        names = [n for n in self.locals if n not in ("self", "cls") and not n.startswith("_")]
+        found = dict.fromkeys(names, 0)
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.Name) and node.id in found:
+                found[node.id] += not isinstance(node.ctx, ast.Store)
+        return found
 
     def _donors(self) -> list[tuple[str, Types, ast.expr]]:
         """Small expressions of the function with their types, and the types of its names."""
