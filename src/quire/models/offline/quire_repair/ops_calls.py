@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .sites import Proposal, Site, base_type, parameters
+from .sites import Proposal, Site, base_type, is_target, parameters
 from .sources import FunctionNode
 
 COLLECTIONS = ("list", "tuple", "set", "frozenset", "dict", "deque", "generator", "str", "range")
@@ -143,10 +143,11 @@ def recursion(site: Site) -> Iterator[Proposal]:
     node, unit = site.node, site.scope.unit
     if unit is None or not isinstance(node, (ast.Name, ast.Subscript, ast.Attribute, ast.Call)):
         return
-    if isinstance(node, (ast.Name, ast.Subscript, ast.Attribute)):
-        if not isinstance(node.ctx, ast.Load):
-            return
-    if isinstance(site.parent, (ast.Attribute, ast.Subscript)) or unit.name.startswith("__"):
+    if (
+        is_target(node)
+        or isinstance(site.parent, (ast.Attribute, ast.Subscript))
+        or unit.name.startswith("__")
+    ):
         return
     calls = _own_calls(site)
     parent = site.parent
@@ -176,9 +177,8 @@ def imported(site: Site) -> Iterator[Proposal]:
     node = site.node
     if not isinstance(node, ast.expr) or isinstance(node, (ast.Constant, ast.Starred, ast.Slice)):
         return
-    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List)):
-        if not isinstance(node.ctx, ast.Load):
-            return
+    if is_target(node):
+        return
     for head in _unused_imports(site):
         yield site.replace(f"{head}({site.src(node)})", "function", 2.2, tight=True)
         if isinstance(node, ast.Call):
@@ -206,7 +206,7 @@ def _exported(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in targets):
-            yield from (c.value for c in ast.walk(node) if isinstance(c, ast.Constant))
+            yield from (str(c.value) for c in ast.walk(node) if isinstance(c, ast.Constant))
 
 
 def callables(site: Site) -> list[Callable]:

@@ -380,6 +380,12 @@ def _shape(node: ast.expr) -> Types:
     return next(((name,) for kinds, name in shapes if isinstance(node, kinds)), ())
 
 
+def is_target(node: ast.expr) -> bool:
+    """It is assigned to or deleted, not read."""
+    kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Starred)
+    return isinstance(node, kinds) and not isinstance(node.ctx, ast.Load)
+
+
 def base_type(name: str) -> str:
     """`list` of `list[int]`."""
     return name.split("[", 1)[0]
