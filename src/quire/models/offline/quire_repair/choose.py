@@ -19,6 +19,7 @@ ONLY_STATE = 0.3
 NEW_CRASH = 2.0
 ANY_NEW_CRASH = 0.3
 CRASHING = 1.0
+BROKEN_PROMISE = 1.5
 SLOWER = 0.4
 UNSEEN = 0.3
 GRANTED = 1.0
@@ -76,14 +77,15 @@ def _surprise(option: Option, behaviour: Behaviour | None, crashes: bool) -> flo
     if behaviour is None or option.row < 0:
         return UNSEEN
     row = behaviour.candidates[option.row]
+    promises = BROKEN_PROMISE * behaviour.broken[option.row]
     worked = [n for n, text in enumerate(behaviour.original) if not text.startswith(CRASH)]
     if not worked:
-        return CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
+        return promises + CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
     changed = sum(_difference(row[n], behaviour.original[n]) for n in worked) / len(worked)
     crashed = sum(row[n].startswith(CRASH) for n in worked) / len(worked)
     price = changed * (CHANGED_BY_CRASH if crashes else CHANGED)
     price += (ANY_NEW_CRASH if crashed else 0.0) + crashed * NEW_CRASH
-    return price + CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
+    return promises + price + CRASHING * sum(text.startswith(CRASH) for text in row) / len(row)
 
 
 def _difference(one: str, two: str) -> float:

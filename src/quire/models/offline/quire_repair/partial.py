@@ -11,6 +11,8 @@ MOST_PAIRS = 30_000
 FAR = 0.6
 MOST_TWINNED = 3000
 MOST_ALIKE = 6
+NESTING = frozenset(["off by one", "missing term", "missing factor", "sign", "conversion"])
+NEAR = 40
 TWIN = 0.7
 """What each further place of the same change costs."""
 
@@ -28,6 +30,15 @@ def pairs(singles: list[Edit]) -> list[list[Edit]]:
             ranked.append((one.cost + two.cost + (0.0 if near else FAR), number, other))
     ranked.sort()
     return [[cheap[a], cheap[b]] for _, a, b in ranked[:MOST_PAIRS]]
+
+
+def _are_apart(edits: tuple[Edit, ...]) -> bool:
+    """Not of one place; and not one inside the other, as `+ 1` of a part and of the whole."""
+    if edits[0].kind in NESTING:
+        starts = sorted(edit.start for edit in edits)
+        if any(starts[n + 1] - starts[n] < NEAR for n in range(len(starts) - 1)):
+            return False
+    return not overlap(list(edits))
 
 
 def overlap(edits: list[Edit]) -> bool:
@@ -51,6 +62,6 @@ def twins(singles: list[Edit]) -> list[list[Edit]]:
             continue
         sets = list(itertools.combinations(some, 2))
         sets += [tuple(some)] if len(some) > 2 else []
-        sets = [edits for edits in sets if not overlap(list(edits))]
+        sets = [edits for edits in sets if _are_apart(edits)]
         found += [[first, *(e._replace(cost=TWIN) for e in rest)] for first, *rest in sets]
     return found

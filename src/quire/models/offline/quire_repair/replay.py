@@ -6,8 +6,8 @@ import copy
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
-from types import CodeType, FrameType
+from collections.abc import Iterator
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 from .baseline import ENDED, Fact
@@ -15,6 +15,7 @@ from .cases import Case
 from .children import Emit, values_of
 from .limits import PASS, TIMEOUT, attempt
 from .live import Live, State
+from .properties import broken_round_trips, violates
 from .sources import Edit, Source, Unit
 
 RECORDED = 24
@@ -48,11 +49,14 @@ class Call(NamedTuple):
 
 
 class Behaviour(NamedTuple):
-    """What a version of the program gives for each call, as text; and how calls are written."""
+    """What a version of the program gives for each call, as text; and how calls are written.
+    `broken` says for each candidate how far it breaks what annotations and names promise: the
+    share of its calls that give another type, and of round trips that do not come back."""
 
     shown: tuple[str, ...]
     original: tuple[str, ...]
     candidates: tuple[tuple[str, ...], ...]
+    broken: tuple[float, ...]
 
 
 class Replay:
@@ -78,15 +82,17 @@ class Replay:
             state = State(self._sources)
             emit([self._shown(call) for call in calls])
             for edits in [[], *work]:
-                emit(self._digests(calls, edits, state))
+                emit(self._played(calls, edits, state))
 
         values = list(values_of(task, QUIET_SECONDS, min(seconds, ALL_SECONDS)))
         if len(values) < 3 or not values[0]:
             return None
-        rows = [tuple(row) for row in values[2:]]
-        blank = ("",) * len(values[0])
-        rows += [blank] * (len(work) - len(rows))
-        return Behaviour(tuple(values[0]), tuple(values[1]), tuple(rows))
+        rows = [tuple(row) for _, row in values[2:]]
+        broken = [share for share, _ in values[2:]]
+        missing = len(work) - len(rows)
+        rows += [("",) * len(values[0])] * missing
+        broken += [0.0] * missing
+        return Behaviour(tuple(values[0]), tuple(values[1][1]), tuple(rows), tuple(broken))
 
     def _record(self, cases: list[Case], targets: list[tuple[Source, Unit]]) -> list[Call]:
         """The distinct calls that the tests make."""
@@ -130,7 +136,10 @@ class Replay:
         inner = ", ".join(digest(value) for value in call.values)
         return f"{unit.name}({inner})"
 
-    def _digests(self, calls: list[Call], edits: list[Edit], state: State) -> list[str]:
+    def _played(
+        self, calls: list[Call], edits: list[Edit], state: State
+    ) -> tuple[float, list[str]]:
+        """What this version gives for each call, and how far it breaks promises."""
         live = self._live
         try:
             for path, unit in dict.fromkeys((e.path, e.unit) for e in edits):
@@ -138,6 +147,7 @@ class Replay:
                 mine = [e for e in edits if (e.path, e.unit) == (path, unit)]
                 live.swap(source, source.units[unit], mine)
             found: list[str] = []
+            odd: list[bool] = []
             started, began = time.process_time(), time.monotonic()
             for call in calls:
                 used = time.process_time() - started
@@ -146,11 +156,22 @@ class Replay:
                     found.append(UNKNOWN)
                     continue
                 function = live.functions_of(call.path, call.unit)[0]
-                found.append(_outcome(function, call.values))
+                found.append(_outcome(function, call.values, odd))
                 state.restore()
-            return found
+            return round(sum(odd) / max(len(odd), 1) + self._undone(calls), 3), found
         finally:
             live.restore()
+
+    def _undone(self, calls: list[Call]) -> float:
+        """The worst share of broken round trips of a function."""
+        values: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
+        for call in calls:
+            values.setdefault(call[:2], []).append(call.values)
+        shares = [
+            broken_round_trips(self._live.functions_of(*place)[0], some)
+            for place, some in values.items()
+        ]
+        return max(shares, default=0.0)
 
 
 def _arguments(frame: FrameType) -> tuple[Any, ...] | None:
@@ -164,14 +185,17 @@ def _arguments(frame: FrameType) -> tuple[Any, ...] | None:
     return tuple(copied) if outcome.status == PASS else None
 
 
-def _outcome(function: Callable[..., Any], values: tuple[Any, ...]) -> str:
-    """The digest of what a call gives and does to its arguments."""
+def _outcome(function: FunctionType, values: tuple[Any, ...], odd: list[bool]) -> str:
+    """The digest of what a call gives and does to its arguments. Whether a result is of a type
+    that was not promised goes into `odd`."""
     texts: list[str] = []
 
     def run() -> None:
         arguments = copy.deepcopy(values)
         before = digest(arguments)
-        result = _drained(function(*arguments))
+        given = function(*arguments)
+        odd.append(violates(function, given))
+        result = _drained(given)
         after = digest(arguments)
         texts.append(digest(result) + ("" if before == after else LEAVES + after))
 
