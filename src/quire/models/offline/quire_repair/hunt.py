@@ -68,7 +68,8 @@ class Hunt:
         how = "one process each" if ground.isolated else "in process"
         ground.report(f"{len(edits)} candidate edits in {len(self._targets)} functions, {how}")
         singles = [e for e in edits if self._can_swap([e])]
-        swappable = sorted([*([e] for e in singles), *twins(singles)], key=cost_of)
+        texts = {path: source.text for path, source in ground.sources.items()}
+        swappable = sorted([*([e] for e in singles), *twins(singles, texts)], key=cost_of)
         others = [e for e in edits if not self._can_swap([e])]
         evaluator = ground.evaluator(self._live, self._targets)
         task = Task(evaluator, swappable, self._goal, 0, ground.isolated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from .ops_values import COMPARISONS
+from .ops_values import COMPARISONS, condition_atoms
 from .sites import Proposal, Site, is_numeric
 
 WORDS: dict[type[ast.boolop], str] = {ast.And: "and", ast.Or: "or"}
@@ -94,4 +94,16 @@ def _sizes(site: Site) -> Iterator[str]:
             yield text
 
 
-OPERATORS = (regrouped, bounded)
+def strengthened(site: Site) -> Iterator[Proposal]:
+    """`a or b` as `a or (b and c)`, `a and b` as `a and (b or c)`."""
+    node, parent = site.node, site.parent
+    if not isinstance(node, ast.expr) or not isinstance(parent, ast.BoolOp):
+        return
+    word = "and" if isinstance(parent.op, ast.Or) else "or"
+    if isinstance(node, ast.BoolOp):
+        return
+    for atom, price in condition_atoms(site):
+        yield site.replace(f"({site.src(node)} {word} {atom})", "added condition", 2.7 + price, True)
+
+
+OPERATORS = (regrouped, bounded, strengthened)

@@ -347,7 +347,7 @@ def wrap(site: Site) -> Iterator[Proposal]:
         return
     kinds = (ast.Return, ast.Assign, ast.AugAssign, ast.Call, ast.For, ast.Compare, ast.BinOp)
     kinds = (*kinds, ast.Subscript, ast.comprehension, ast.Yield, ast.keyword, ast.Tuple)
-    kinds = (*kinds, ast.IfExp, ast.List, ast.ListComp, ast.GeneratorExp)
+    kinds = (*kinds, ast.IfExp, ast.List, ast.ListComp, ast.GeneratorExp, ast.Dict)
     parent = site.parent
     stored = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List))
     if not isinstance(parent, kinds) or (stored and not isinstance(node.ctx, ast.Load)):

@@ -218,7 +218,12 @@ def condition_atoms(site: Site) -> Iterator[tuple[str, float]]:
         for text, kinds, price in NAME_CONDITIONS:
             if types and any(base_type(t) in kinds for t in types):
                 yield text.format(name), far + price
+    for attribute in site.scope.attributes if "self" in site.scope.params else ():
+        price = 0.1 if site.scope.is_never_read(attribute) else 0.5
+        yield f"self.{attribute}", price
+        yield f"not self.{attribute}", price + 0.1
     yield from _memberships(site, names)
+    yield from _kinds(site, names)
     numeric = [n for n in names if is_numeric(site.scope.name_types(n))]
     for one in numeric[:5]:
         for two in numeric[:5]:
@@ -239,6 +244,19 @@ def _memberships(site: Site, names: list[str]) -> Iterator[tuple[str, float]]:
                 yield f"{name} in {holder}", 0.5
 
 
+def _kinds(site: Site, names: list[str]) -> Iterator[tuple[str, float]]:
+    """What a name of several types is; which class a class is."""
+    classes = [c for c in (*site.scope.classes, *site.scope.known.mined.exceptions) if c]
+    for name in names[:8]:
+        types = {base_type(t) for t in site.scope.name_types(name)} - {"NoneType"}
+        if "type" in types or site.scope.name_types(name) == ("ABCMeta",):
+            yield from ((f"issubclass({name}, {c})", 0.4) for c in classes[:6])
+        elif len(types) > 1 or not types.isdisjoint(classes):
+            for kind in sorted(types & {*PLAIN_TYPES, *classes}):
+                yield f"isinstance({name}, {kind})", 0.5
+                yield f"not isinstance({name}, {kind})", 0.5
+
+
 def _may_hold(types: tuple[str, ...]) -> bool:
     return any(base_type(t) in HOLDERS for t in types)
 
@@ -256,6 +274,7 @@ def _ended_loop_names(site: Site) -> set[str]:
 
 
 HOLDERS = ("list", "dict", "set", "frozenset", "deque", "defaultdict", "Counter", "OrderedDict")
+PLAIN_TYPES = ("int", "float", "str", "bytes", "list", "tuple", "dict", "set")
 NAME_CONDITIONS = (
     ("{}", ("str", "list", "dict", "set", "tuple", "deque", "bool"), 0.1),
     ("not {}", ("str", "list", "dict", "set", "tuple", "deque", "bool"), 0.1),
@@ -281,6 +300,9 @@ def constant(site: Site) -> Iterator[Proposal]:
     value = node.value
     if isinstance(value, bool):
         yield site.replace(str(not value), "truth value", 1.3, tight=True)
+        if isinstance(site.parent, (ast.Return, ast.Assign)):
+            for atom, price in condition_atoms(site):
+                yield site.replace(atom, "condition", 2.5 + price)
     elif isinstance(value, int):
         yield from _integer(site, value)
     elif isinstance(value, float):

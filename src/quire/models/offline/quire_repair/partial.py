@@ -11,7 +11,7 @@ MOST_PAIRS = 30_000
 FAR = 0.6
 MOST_TWINNED = 3000
 MOST_ALIKE = 6
-NESTING = frozenset(["off by one", "missing term", "missing factor", "sign", "conversion"])
+NESTING = frozenset(["off by one", "missing term", "missing factor", "sign"])
 NEAR = 40
 TWIN = 0.7
 """What each further place of the same change costs."""
@@ -48,14 +48,17 @@ def overlap(edits: list[Edit]) -> bool:
     return any(a[0] == b[0] and b[1] < max(a[2], a[1] + 1) for a, b in couples)
 
 
-def twins(singles: list[Edit]) -> list[list[Edit]]:
+def twins(singles: list[Edit], texts: dict[str, str]) -> list[list[Edit]]:
     """The same small change at two places of a function, or at all places where it can be made:
-    one slip of the mind. The others cost little more than the first."""
-    alike: dict[tuple[str, int, str, str, int], list[Edit]] = {}
+    one slip of the mind. The others cost little more than the first. `texts` are the files."""
+    alike: dict[tuple[str, int, str, str], list[Edit]] = {}
     for edit in singles[:MOST_TWINNED]:
-        if edit.text.strip() or edit.end > edit.start:
-            key = (edit.path, edit.unit, edit.kind, edit.text, edit.end - edit.start)
-            alike.setdefault(key, []).append(edit)
+        old = texts[edit.path][edit.start : edit.end]
+        change = f"{old} -> {edit.text}"
+        if old and old in edit.text:
+            change = edit.text.replace(old, "{}")
+        if edit.text.strip() or old:
+            alike.setdefault((edit.path, edit.unit, edit.kind, change), []).append(edit)
     found: list[list[Edit]] = []
     for some in alike.values():
         if not 2 <= len(some) <= MOST_ALIKE:

@@ -65,9 +65,17 @@ class Scope:
         self._name_types: dict[str, set[str]] = {}
         self.callables: list[Any] | None = None
         self.uses = self._uses()
+        self._read: set[str] | None = None
         self.donors = self._donors()
         self.ints = [n for n in _constants(self.node, int) if isinstance(n, int)]
         self.strings = [s for s in _constants(self.node, str) if isinstance(s, str)]
+
+    def is_never_read(self, attribute: str) -> bool:
+        """The file sets this attribute and never reads it."""
+        if self._read is None:
+            nodes = (n for n in ast.walk(self.source.tree) if isinstance(n, ast.Attribute))
+            self._read = {n.attr for n in nodes if not isinstance(n.ctx, ast.Store)}
+        return attribute not in self._read
 
     def types(self, node: ast.AST) -> Types:
         """Type names seen for an expression; empty when it never ran or was not watched."""
