@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from types import CodeType
@@ -9,20 +10,25 @@ from typing import NamedTuple
 
 from .baseline import Fact
 from .cases import Case
-from .limits import PASS, SKIP, TIMEOUT, Outcome, attempt, wall_limit
+from .limits import FAIL, PASS, SKIP, TIMEOUT, Outcome, attempt, wall_limit
 from .live import Live, State
 from .sources import Edit, Source
 
-WRONG, RIGHT, LATE, INVALID, SAME, STUCK = range(6)
-"""Fails a test; passes all; ran out of time; no code; seen before; blocks or kills its process."""
+WRONG, RIGHT, LATE, INVALID, SAME, STUCK, PARTLY = range(7)
+"""Fails a test; passes all; ran out of time; no code; seen before; blocks or kills its process;
+mends some tests and breaks none."""
+
+LOOKED_AT = 8
+"""Failing cases that are run although one before them still fails."""
 
 QUICK = 0.015
 QUICKEST = 0.004
 USUAL = 20
-LIMITS = (0.08, 0.3, 2.0, 8.0)
-"""CPU seconds for a case at each level; the first failing case gets at most `QUICK` at level 0:
-`USUAL` times what the tests of the project take, but at least `QUICKEST`. Cases get `FACTOR` times
-what they take now where that is more."""
+LATER = 3
+LIMITS = (QUICK, 0.3, 2.0, 8.0)
+"""CPU seconds for a case at each level. At level 0 it is at most `QUICK`: `USUAL` times what the
+tests of the project take, but at least `QUICKEST`; cases after the first get `LATER` times as much.
+Cases get `FACTOR` times what they take now where that is more."""
 
 WAITINGS = (0.2, 0.8, 2.0, 4.0)
 """Seconds without using the processor, likewise."""
@@ -65,6 +71,9 @@ class Evaluator:
         self._seen: set[tuple[str, int, object]] = set()
         self._units: set[tuple[str, int]] = set()
         self._state: State | None = None
+        roots = {source.root for source in sources.values()}
+        files = {case.file for case in cases if case.file}
+        self._tests = [os.path.join(root, *file.split("/")) for root in roots for file in files]
         ended = sorted(f.cpu for f in facts.values() if f.status != TIMEOUT)
         usual = ended[len(ended) // 2] if ended else QUICK
         self._quick = min(QUICK, max(QUICKEST, USUAL * usual))
@@ -72,7 +81,7 @@ class Evaluator:
 
     def prepare(self) -> None:
         """Once, in the worker: remember the state that each candidate starts from."""
-        self._state = State(self._sources)
+        self._state = State(self._sources, self._tests)
 
     def try_edits(self, edits: list[Edit], goal: Goal, level: int) -> Verdict:
         """Swap, run, restore. All edits lie in functions that are live here. `level` is one of
@@ -92,9 +101,15 @@ class Evaluator:
             if self._state is not None:
                 self._state.restore()
 
-    def is_clean(self, passing: tuple[int, ...]) -> bool:
-        """The unchanged code still passes: no candidate left anything behind."""
-        return all(self._attempt(i, 1).status in (PASS, SKIP) for i in passing)
+    def is_clean(self, passing: tuple[int, ...], failing: tuple[int, ...]) -> bool:
+        """The unchanged code passes and fails as before: no candidate left anything behind."""
+        return all(self._attempt(i, 1).status in (PASS, SKIP) for i in passing) and all(
+            self._fails_as_before(i) for i in failing if self._facts[i].status == FAIL
+        )
+
+    def _fails_as_before(self, index: int) -> bool:
+        error = self._attempt(index, 1).error
+        return error is not None and type(error).__name__ == self._facts[index].error
 
     def _is_known(self, path: str, unit: int, code: CodeType) -> bool:
         if (path, unit) not in self._units:
@@ -116,17 +131,29 @@ class Evaluator:
 
     def _run(self, goal: Goal, passing: list[int], level: int) -> Verdict:
         fixed: list[int] = []
-        cpu = 0.0
-        for number, index in enumerate((*goal.failing, *passing)):
+        cpu, fails = 0.0, False
+        for number, index in enumerate(goal.failing):
             self.beat()
             outcome = self._attempt(index, level, level == 0 and number == 0)
             cpu += outcome.cpu
-            if outcome.status not in (PASS, SKIP) or (outcome.status == SKIP and not number):
+            if outcome.status == PASS or (outcome.status == SKIP and number):
+                fixed.append(index)
+            elif outcome.status == TIMEOUT:
+                return Verdict(LATE, tuple(fixed), cpu)
+            else:
+                fails = True
+            if fails and number + 1 >= LOOKED_AT:
+                break
+        if fails and not fixed:
+            return Verdict(WRONG, (), cpu)
+        for index in passing:
+            self.beat()
+            outcome = self._attempt(index, level)
+            cpu += outcome.cpu
+            if outcome.status not in (PASS, SKIP):
                 status = LATE if outcome.status == TIMEOUT else WRONG
                 return Verdict(status, tuple(fixed), cpu)
-            if number < len(goal.failing):
-                fixed.append(index)
-        return Verdict(RIGHT, tuple(fixed), cpu)
+        return Verdict(PARTLY if fails else RIGHT, tuple(fixed), cpu)
 
     def _attempt(self, index: int, level: int, first: bool = False) -> Outcome:
         seconds, waiting = self._limits(index, level, first)
@@ -134,7 +161,8 @@ class Evaluator:
 
     def _limits(self, index: int, level: int, first: bool) -> tuple[float, float]:
         fact = self._facts[index]
-        seconds, waiting = (self._quick if first else LIMITS[level]), WAITINGS[level]
+        usual = (self._quick if first else LATER * self._quick) if level == 0 else LIMITS[level]
+        seconds, waiting = usual, WAITINGS[level]
         if fact.status == TIMEOUT:
             return seconds, waiting
         return max(seconds, FACTOR * fact.cpu), max(waiting, FACTOR * (fact.wall - fact.cpu))

@@ -49,12 +49,7 @@ class Ground:
     """Made once. `survey` and `trace` fill it in; hunts read it."""
 
     def __init__(
-        self,
-        settings: Settings,
-        account: Account,
-        zygotes: list[Zygote],
-        started: float,
-        deadline: float,
+        self, settings: Settings, account: Account, zygotes: list[Zygote], deadline: float
     ) -> None:
         self.root = settings.plan.root
         self.mend = settings.plan.mend
@@ -63,7 +58,7 @@ class Ground:
         self.zygotes = zygotes
         self.deadline = deadline
         self.end = deadline + 0.1 * settings.seconds
-        self.progress = Progress(self.report, started, settings.seconds)
+        self.progress = Progress(self.report, self.end - settings.seconds, settings.seconds)
         account.progress = self.progress
         self.allowed = 0
         """How many test modules may fail to load: those that no edit can help."""
@@ -230,7 +225,7 @@ class Ground:
     def pool(self, task: Task, deadline: float) -> Found:
         """Try candidates; counted and told."""
         if not task.work:
-            return Found([], [], 0)
+            return Found([], [], [])
         if task.level == 0:
             self.progress.candidates += len(task.work)
         found = Pool(task, deadline, self.progress).run()

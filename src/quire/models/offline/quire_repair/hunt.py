@@ -8,10 +8,11 @@ from typing import NamedTuple
 from . import baseline
 from .candidates import single_edits
 from .choose import Group, Option, groups
-from .evaluate import LIMITS, RIGHT
+from .combine import Part, complementary, extended
+from .evaluate import LIMITS, RIGHT, Verdict
 from .fresh import ask_all
 from .ground import Ground
-from .limits import PASS, SKIP
+from .limits import PASS, SKIP, TIMEOUT
 from .live import Live
 from .mining import mine
 from .partial import pairs, twins
@@ -25,9 +26,11 @@ from .witness import witnesses
 
 MOST_CANDIDATES = 60_000
 MOST_OPTIONS = 60
-MOST_LATE = (0, 160, 24, 6)
+MOST_LATE = (0, 60, 16, 6)
 MOST_FRESH = 1500
 FRESH_SECONDS = 1.5
+SLOW = 0.15
+"""The share of the time that is left for candidates which run long, while others are untried."""
 
 
 class Catch(NamedTuple):
@@ -55,6 +58,9 @@ class Hunt:
         self._lines = ground.lines(failing)
         self._targets = ground.targets(self._lines)
         self._live = Live(ground.sources)
+        self._parts: list[Part] = []
+        self._late: list[tuple[list[Edit], Verdict]] = []
+        self._endless = any(ground.facts[i].status == TIMEOUT for i in failing)
 
     @property
     def lines(self) -> dict[Line, float]:
@@ -74,9 +80,14 @@ class Hunt:
         evaluator = ground.evaluator(self._live, self._targets)
         task = Task(evaluator, swappable, self._goal, 0, ground.isolated)
         options = self._singles(task)
+        if not options and self._endless:
+            options = self._slow(task, SLOW)
         options += self._fresh_singles(others, options)
+        options = options or self._combined(task, singles)
         if not options and with_pairs:
-            options = self._singles(task._replace(work=pairs(singles)))
+            options = self._slow(task, SLOW)
+            options = options or self._singles(task._replace(work=pairs(singles)))
+        options = options or self._slow(task, 1.0 if with_pairs else SLOW)
         return self._ranked(options) if options else None
 
     def _edits(self) -> list[Edit]:
@@ -103,19 +114,43 @@ class Hunt:
     # --- trying ------------------------------------------------------------------------------
 
     def _singles(self, task: Task) -> list[Option]:
-        """By swapping code; what runs out of time is tried again with more."""
+        """By swapping code. What runs out of time and what mends some tests is kept for later."""
         found = self._ground.pool(task, self._deadline)
-        options = [Option(task.work[n], v.cpu, -1) for n, v in found.right]
-        level = 1
-        while not options and found.late and level < len(LIMITS) and self._left() > 1.0:
-            late = sorted(found.late, key=lambda item: (-len(item[1].fixed), item[0]))
+        self._parts += [Part(task.work[n], frozenset(v.fixed)) for n, v in found.partly]
+        self._late += [(task.work[n], v) for n, v in found.late]
+        return [Option(task.work[n], v.cpu, -1) for n, v in found.right]
+
+    def _slow(self, task: Task, share: float) -> list[Option]:
+        """What ran out of time once more, with more of it: for a share of the time that is left."""
+        deadline = time.monotonic() + share * self._left()
+        late, self._late = self._late, []
+        options: list[Option] = []
+        for level in range(1, len(LIMITS)):
+            late.sort(key=lambda item: (-len(item[1].fixed), cost_of(item[0])))
             late = late[: MOST_LATE[level]]
-            again = task._replace(work=[task.work[n] for n, _ in late], level=level)
+            if options or not late or time.monotonic() + 1.0 > deadline:
+                break
             self._ground.report(f"{len(late)} candidates need more time")
-            found = self._ground.pool(again, self._deadline)
+            again = task._replace(work=[edits for edits, _ in late], level=level)
+            found = self._ground.pool(again, min(deadline, self._deadline))
             options = [Option(again.work[n], v.cpu, -1) for n, v in found.right]
-            task, level = again, level + 1
+            late = [(again.work[n], v) for n, v in found.late]
         return options
+
+    def _combined(self, task: Task, singles: list[Edit]) -> list[Option]:
+        """From parts that mend some tests: two together, then the best with any other edit."""
+        mended = 0
+        while self._parts and self._left() > 1.0:
+            best = max(len(part.mended) for part in self._parts)
+            if best <= mended:
+                return []
+            mended, parts = best, self._parts
+            self._ground.report(f"{len(parts)} edits mend some tests, at most {best}")
+            options = self._singles(task._replace(work=complementary(parts)))
+            options = options or self._singles(task._replace(work=extended(parts, singles)))
+            if options:
+                return options
+        return []
 
     def _fresh_singles(self, edits: list[Edit], known: list[Option]) -> list[Option]:
         """Edits of code that runs at import: each in a process of its own. When something was

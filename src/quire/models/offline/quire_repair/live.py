@@ -7,7 +7,7 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -127,11 +127,12 @@ class State:
     """Module globals, class attributes and defaults made of plain values: what one candidate
     changes must not be seen by the next."""
 
-    def __init__(self, sources: dict[str, Source]) -> None:
-        """Of the modules made of these sources."""
+    def __init__(self, sources: dict[str, Source], tests: Iterable[str] = ()) -> None:
+        """Of the modules made of these sources, and of those of tests (absolute paths)."""
         self._names: list[tuple[object, str, object]] = []
         self._containers: list[tuple[Any, Any]] = []
         files = {os.path.realpath(source.absolute) for source in sources.values()}
+        files |= {os.path.realpath(path) for path in tests}
         for name, module in sorted(sys.modules.items()):
             file = vars(module).get("__file__")
             if name != "__main__" and file and os.path.realpath(file) in files:

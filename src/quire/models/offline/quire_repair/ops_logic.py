@@ -103,7 +103,9 @@ def strengthened(site: Site) -> Iterator[Proposal]:
     if isinstance(node, ast.BoolOp):
         return
     for atom, price in condition_atoms(site):
-        yield site.replace(f"({site.src(node)} {word} {atom})", "added condition", 2.7 + price, True)
+        yield site.replace(
+            f"({site.src(node)} {word} {atom})", "added condition", 2.7 + price, True
+        )
 
 
 OPERATORS = (regrouped, bounded, strengthened)

@@ -9,7 +9,7 @@ import time
 from typing import NamedTuple
 
 from .children import Child, Emit, in_child
-from .evaluate import LATE, RIGHT, STUCK, Evaluator, Goal, Verdict
+from .evaluate import LATE, PARTLY, RIGHT, STUCK, Evaluator, Goal, Verdict
 from .progress import Progress
 from .sources import Edit
 
@@ -38,12 +38,12 @@ class Task(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a run learnt: the numbers of candidates that pass, of those that need more time, and
-    how many were tried."""
+    """What a run learnt: the numbers of candidates that pass, of those that need more time, of
+    those that mend some tests and break none."""
 
     right: list[tuple[int, Verdict]]
     late: list[tuple[int, Verdict]]
-    tried: int
+    partly: list[tuple[int, Verdict]]
 
 
 def cores() -> int:
@@ -63,7 +63,7 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._right: list[tuple[int, Verdict]] = []
         self._late: list[tuple[int, Verdict]] = []
-        self._tried = 0
+        self._partly: list[tuple[int, Verdict]] = []
         self._best: float | None = None
         self._late_since = 0
         self._quiet = QUIET + task.evaluator.patience(task.level)
@@ -80,7 +80,8 @@ class Pool:
             for worker in self._workers.values():
                 worker.child.kill()
         self._right.sort()
-        return Found(self._right, self._late, self._tried)
+        self._partly.sort()
+        return Found(self._right, self._late, self._partly)
 
     def _start(self, numbers: list[int], isolated: bool) -> None:
         if numbers:
@@ -117,7 +118,6 @@ class Pool:
         self._judge(number, verdict)
 
     def _judge(self, number: int, verdict: Verdict) -> None:
-        self._tried += 1
         if self._task.level == 0:
             self._progress.tried += 1
         if len(verdict.fixed) > self._mended:
@@ -130,6 +130,8 @@ class Pool:
                 self._deadline = min(self._deadline, time.monotonic() + GO_ON_SECONDS)
             self._progress.passes()
             self._best = cost if self._best is None else min(self._best, cost)
+        elif verdict.status == PARTLY:
+            self._partly.append((number, verdict))
         elif verdict.status == LATE:
             self._late.append((number, verdict))
             self._late_since += self._best is not None
@@ -140,10 +142,10 @@ class Pool:
         worker.child.kill()
         if worker.polluted:
             again = set(worker.unchecked)
-            self._tried -= len(again)
             self._progress.tried -= len(again)
             self._right = [r for r in self._right if r[0] not in again]
             self._late = [r for r in self._late if r[0] not in again]
+            self._partly = [r for r in self._partly if r[0] not in again]
             self._start(sorted(again) + worker.left, isolated=True)
             return
         if stuck:
@@ -186,7 +188,7 @@ def _work(task: Task, numbers: list[int], isolated: bool, emit: Emit) -> None:
     evaluator = task.evaluator
     evaluator.beat = beat
     evaluator.prepare()
-    sentinels = task.goal.passing[:SENTINELS]
+    sentinels, failing = task.goal.passing[:SENTINELS], task.goal.failing[:SENTINELS]
     patience = 2 * evaluator.patience(task.level)
     for count, number in enumerate(numbers, 1):
 
@@ -199,7 +201,7 @@ def _work(task: Task, numbers: list[int], isolated: bool, emit: Emit) -> None:
             continue
         emit(one())
         if count % CHECK_EVERY == 0 or count == len(numbers):
-            emit([evaluator.is_clean(sentinels)])
+            emit([evaluator.is_clean(sentinels, failing)])
 
 
 def cost_of(edits: list[Edit]) -> float:

@@ -7,7 +7,10 @@ import re
 import sys
 from types import ModuleType
 
-SKIPPED = frozenset(["node_modules", "site-packages", "__pycache__", "build", "dist", "venv"])
+SKIPPED = frozenset(["node_modules", "site-packages", "__pycache__", "venv"])
+MADE = frozenset(["build", "dist"])
+"""Folders that tools make; with an `__init__.py` they are packages like any other."""
+
 TEST_FOLDERS = frozenset(["tests", "test", "testing"])
 NOT_CODE = frozenset(["setup.py", "conftest.py", "noxfile.py"])
 MANY_FILES = 5000
@@ -25,6 +28,7 @@ def python_files(root: str) -> list[str]:
             for name in folders
             if not name.startswith(".")
             and name not in SKIPPED
+            and (name not in MADE or _is_package(folder, name))
             and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
         )
         inside = os.path.relpath(folder, root).replace(os.sep, "/")
@@ -33,6 +37,10 @@ def python_files(root: str) -> list[str]:
         if len(found) > MANY_FILES:
             break
     return sorted(found)
+
+
+def _is_package(folder: str, name: str) -> bool:
+    return os.path.exists(os.path.join(folder, name, "__init__.py"))
 
 
 def is_test_file(path: str) -> bool:

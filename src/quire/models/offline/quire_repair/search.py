@@ -28,7 +28,7 @@ from .sources import Edit
 SEARCHING = 0.9
 """The share of the time in which candidates are tried; the rest is for choosing among them."""
 
-TOGETHER = 0.3
+TOGETHER = 0.6
 """The share of the time for mending all failing tests by one edit, when there may be several
 faults."""
 
@@ -56,7 +56,7 @@ def search(settings: Settings) -> dict[str, Any]:
     def then(collected: Collected) -> None:
         deadline = started + settings.seconds * SEARCHING
         told = settings._replace(report=report)
-        _Search(Ground(told, account, zygotes, started, deadline)).run(collected)
+        _Search(Ground(told, account, zygotes, deadline)).run(collected)
 
     try:
         collect(settings.plan, then)
