@@ -265,7 +265,9 @@ def test_examples_are_the_tests_of_a_project_without_others(tmp_path: Path) -> N
     survey = program(tmp_path, "look")
     assert (survey["framework"], survey["doctests"]) == ("pytest", True)
     assert survey["tests"] == ["shop/cart.py"]
-    line = commands.run_tests(survey_in(json.dumps(survey)), 20)
+    told = survey_in(json.dumps(survey))
+    assert told is not None
+    line = commands.run_tests(told, 20)
     assert "-m pytest" in line
     assert "--doctest-modules" in line
     assert run(line, tmp_path) == 1

@@ -330,8 +330,13 @@ def option(cost: float, row: int, start: int = 0) -> Option:
     return Option([Edit("a.py", 0, start, start, "x", "test", cost)], 0.0, row)
 
 
+def behaves(original: tuple[str, ...], *candidates: tuple[str, ...]) -> Behaviour:
+    shown = ("f(1)", "f(2, 3)")
+    return Behaviour(shown, original, candidates, (0.0,) * len(candidates))
+
+
 def test_edits_that_behave_alike_are_one_choice() -> None:
-    behaviour = Behaviour(("f(1)", "f(2, 3)"), ("1", "2"), (("1", "3"), ("1", "3"), ("0", "9")))
+    behaviour = behaves(("1", "2"), ("1", "3"), ("1", "3"), ("0", "9"))
     ranked = groups([option(1.5, 0), option(1.2, 1), option(1.3, 2)], behaviour, False, 0.0)
     assert [group.row for group in ranked] == [1, 2]
     assert len(ranked[0].options) == 2
@@ -339,14 +344,19 @@ def test_edits_that_behave_alike_are_one_choice() -> None:
 
 
 def test_what_worked_should_stay_when_the_failure_was_a_crash() -> None:
-    behaviour = Behaviour(("f(1)", "f(2)"), ("1", "!KeyError"), (("5", "2"), ("1", "2")))
+    behaviour = behaves(("1", "!KeyError"), ("5", "2"), ("1", "2"))
     options = [option(1.0, 0), option(1.3, 1)]
     assert groups(options, behaviour, True, 0.0)[0].row == 1
     assert groups(options, behaviour, False, 0.0)[0].row == 0
 
 
+def test_broken_promises_are_held_against_an_edit() -> None:
+    behaviour = behaves(("1", "2"), ("1", "3"), ("1", "4"))._replace(broken=(0.5, 0.0))
+    assert groups([option(1.0, 0), option(1.3, 1)], behaviour, False, 0.0)[0].row == 1
+
+
 def test_new_crashes_are_held_against_an_edit() -> None:
-    behaviour = Behaviour(("f(1)", "f(2)"), ("1", "2"), (("1", "!IndexError"), ("1", "3")))
+    behaviour = behaves(("1", "2"), ("1", "!IndexError"), ("1", "3"))
     assert groups([option(1.0, 0), option(1.3, 1)], behaviour, False, 0.0)[0].row == 1
 
 
