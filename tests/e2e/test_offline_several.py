@@ -1,0 +1,190 @@
+"""The repair search in whole projects: several faults at once, state, what is preferred."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.repair_cases import Case, Repair, repair
+
+
+def mended(folder: Path, code: str, tests: str, kept: str) -> Repair:
+    """Repair `shop.py`; `kept` are tests that the search does not see."""
+    head = "from shop import *\n\n"
+    return repair(
+        folder,
+        Case("", {"shop.py": code, "test_shop.py": head + tests}, {"test_kept.py": head + kept}),
+    )
+
+
+def new_lines(result: Repair) -> list[str]:
+    hunks = [hunk for change in result.found["changes"] for hunk in change["hunks"]]
+    return [line.strip() for h in hunks for line in h["new"] if line not in h["old"]]
+
+
+TWO = """\
+def least(items):
+    best = items[0]
+    for item in items:
+        if item > best:
+            best = item
+    return best
+
+
+def padded(text, width):
+    return " " * (width + len(text)) + text
+"""
+TWO_TESTS = """\
+def test_least():
+    assert least([3, 1, 2]) == 1
+    assert least([5]) == 5
+
+def test_least_of_words():
+    assert least(["b", "a"]) == "a"
+
+def test_padded():
+    assert padded("ab", 4) == "  ab"
+
+def test_padded_fits():
+    assert padded("abc", 3) == "abc"
+
+def test_none():
+    assert least([7, 7]) == 7
+"""
+
+
+def test_two_faults_in_different_functions_are_both_repaired(tmp_path: Path) -> None:
+    kept = "def test_kept():\n    assert (least([2, -1, 0]), padded('', 2)) == (-1, '  ')\n"
+    result = mended(tmp_path, TWO, TWO_TESTS, kept)
+    assert result.found["status"] == "repaired", result.found
+    assert result.right
+    assert new_lines(result) == ["if item < best:", 'return " " * (width - len(text)) + text']
+
+
+def test_two_faults_that_one_test_sees_are_both_repaired(tmp_path: Path) -> None:
+    tests = """\
+def test_both():
+    assert padded(least(["b", "a", "c"]), 3) == "  a"
+
+def test_least():
+    assert least([3, 1, 2]) == 1
+"""
+    kept = "def test_kept():\n    assert (least([2, -1, 0]), padded('', 2)) == (-1, '  ')\n"
+    result = mended(tmp_path, TWO, tests, kept)
+    assert result.found["status"] == "repaired", result.found
+    assert result.right
+
+
+STATE = """\
+def settle(stock, name, count):
+    stock[name] = stock.get(name, 0) + count
+    return stock[name]
+
+
+def add(basket, names):
+    for name in names:
+        basket.append(name)
+    return len(names)
+"""
+STATE_TESTS = """\
+import pytest
+
+STOCK = {"apple": 3, "pear": 0}
+BASKET = ["plum"]
+
+def test_apple():
+    assert settle(dict(STOCK), "apple", 2) == 1
+
+def test_pear():
+    assert settle(dict(STOCK), "pear", 1) == -1
+
+def test_stock_is_whole():
+    assert STOCK == {"apple": 3, "pear": 0}
+    assert BASKET == ["plum"]
+
+def test_shared():
+    before = settle(STOCK, "apple", 0)
+    assert settle(STOCK, "apple", 1) == before - 1
+    STOCK["apple"] = before
+
+def test_basket():
+    assert add(BASKET, ["fig", "date"]) == 3
+    del BASKET[1:]
+"""
+
+
+def test_what_a_candidate_does_to_the_values_of_a_test_file_is_undone(tmp_path: Path) -> None:
+    """Most candidates leave the dict and the list of the test file changed when they fail."""
+    kept = "def test_kept():\n    basket = [1, 2]\n    assert add(basket, ['x']) == 3\n"
+    kept += (
+        "    stock = {}\n    assert settle(stock, 'x', 4) == -4\n    assert stock == {'x': -4}\n"
+    )
+    result = mended(tmp_path, STATE, STATE_TESTS, kept)
+    assert result.found["status"] == "repaired", result.found
+    assert result.right
+    assert new_lines(result) == [
+        "stock[name] = stock.get(name, 0) - count",
+        "return len(basket)",
+    ]
+
+
+EQUAL = """\
+class Money:
+    def __init__(self, cents, unit):
+        self.cents = cents
+        self.unit = unit
+
+    def __eq__(self, other):
+        return self.cents == other.cents and self.unit == other.unit
+
+    def times(self, count):
+        return Money(self.cents + count, self.unit)
+"""
+
+
+def test_what_tests_judge_by_is_not_weakened(tmp_path: Path) -> None:
+    """`or` for `and` in `__eq__` makes these tests pass, too."""
+    tests = """\
+def test_times():
+    assert Money(250, "EUR").times(3) == Money(750, "EUR")
+
+def test_once():
+    assert Money(3, "USD").times(1) == Money(3, "USD")
+
+def test_other():
+    assert not Money(1, "EUR") == Money(2, "USD")
+"""
+    kept = "def test_kept():\n    assert Money(5, 'EUR').times(4).cents == 20\n"
+    result = mended(tmp_path, EQUAL, tests, kept)
+    assert result.found["status"] == "repaired", result.found
+    assert new_lines(result) == ["return Money(self.cents * count, self.unit)"]
+    assert result.right
+
+
+@pytest.mark.parametrize(
+    ("code", "tests", "wanted"),
+    [
+        (
+            "def price(cents, count, rebate):\n    return cents * count - count\n",
+            "def test_price():\n    assert price(10, 2, 5) == 15\n",
+            "return cents * count - rebate",
+        ),
+        (
+            "def row(name, width, fill):\n    return name.ljust(width, ' ')\n",
+            "def test_row():\n    assert row('ab', 4, '.') == 'ab..'\n",
+            "return name.ljust(width, fill)",
+        ),
+        (
+            "def clipped(x, low, high):\n    return min(max(x, low), low)\n",
+            "def test_clipped():\n    assert clipped(5, 1, 3) == 3\n",
+            "return min(max(x, low), high)",
+        ),
+    ],
+)
+def test_a_parameter_that_nothing_reads_is_the_likely_repair(
+    code: str, tests: str, wanted: str, tmp_path: Path
+) -> None:
+    result = mended(tmp_path, code, tests, "def test_kept():\n    pass\n")
+    assert result.found["status"] == "repaired", result.found
+    assert new_lines(result) == [wanted]
