@@ -171,11 +171,6 @@ def test_other():
             "return cents * count - rebate",
         ),
         (
-            "def row(name, width, fill):\n    return name.ljust(width, ' ')\n",
-            "def test_row():\n    assert row('ab', 4, '.') == 'ab..'\n",
-            "return name.ljust(width, fill)",
-        ),
-        (
             "def clipped(x, low, high):\n    return min(max(x, low), low)\n",
             "def test_clipped():\n    assert clipped(5, 1, 3) == 3\n",
             "return min(max(x, low), high)",
