@@ -6,14 +6,23 @@ import ast
 import re
 from collections.abc import Iterator
 
-from . import ops_calls, ops_flow, ops_guards, ops_logic, ops_names, ops_text, ops_values
+from . import (
+    ops_calls,
+    ops_conditions,
+    ops_flow,
+    ops_guards,
+    ops_logic,
+    ops_names,
+    ops_text,
+    ops_values,
+)
 from .sites import Knowledge, Proposal, Scope, Site, import_sites, sites_of
 from .sources import Edit, Source, Unit, bare
 
 OPERATORS = (
     *(*ops_values.OPERATORS, *ops_names.OPERATORS),
     *(*ops_flow.OPERATORS, *ops_text.OPERATORS, *ops_logic.OPERATORS),
-    *(*ops_calls.OPERATORS, *ops_guards.OPERATORS),
+    *(*ops_calls.OPERATORS, *ops_guards.OPERATORS, *ops_conditions.OPERATORS),
 )
 SUSPICION_WEIGHT = 1.2
 TWINS = 0.7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import linecache
 import os
 import re
 import tempfile
@@ -52,9 +53,12 @@ def is_foreign(broken: Broken, root: str, files: Iterable[str]) -> bool:
 
 
 def lacks_environment(fact: Fact, root: str) -> bool:
-    """A failing test that met a missing package, no network, a read-only disk, and the like."""
+    """A failing test that met a missing package, no network, a read-only disk, and the like. What
+    a line of the project raises by itself is no such thing."""
     if fact.error == "ModuleNotFoundError" and missing_module(fact.message):
         return True
+    if fact.frames and linecache.getline(*fact.frames[-1]).lstrip().startswith("raise "):
+        return False
     return _is_outside(fact.error, fact.message, root)
 
 

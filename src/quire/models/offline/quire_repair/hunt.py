@@ -8,6 +8,7 @@ from typing import NamedTuple
 from . import baseline
 from .candidates import single_edits
 from .choose import Group, Option, groups
+from .classes import readable
 from .combine import Part, complementary, extended
 from .evaluate import LIMITS, RIGHT, Verdict
 from .fresh import ask_all
@@ -103,7 +104,8 @@ class Hunt:
         types = baseline.types(ground.cases, facts, self._targets, self._live)
         mined = mine(ground.root, [(f.file, f.id) for f in failing])
         compared = witnesses(ground.root, ground.cases, facts)
-        return Knowledge(self._lines, types, mined, compared, ground.crashes(self._failing))
+        crashes, classes = ground.crashes(self._failing), readable(ground.sources.values())
+        return Knowledge(self._lines, types, mined, compared, crashes, classes)
 
     def _can_swap(self, edits: list[Edit]) -> bool:
         return all(e.unit >= 0 and self._live.knows(e.path, e.unit) for e in edits)

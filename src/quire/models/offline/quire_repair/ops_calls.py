@@ -179,7 +179,9 @@ def imported(site: Site) -> Iterator[Proposal]:
         return
     if is_target(node):
         return
-    for head in _unused_imports(site):
+    if site.scope.unused_imports is None:
+        site.scope.unused_imports = _unused_imports(site)
+    for head in site.scope.unused_imports:
         yield site.replace(f"{head}({site.src(node)})", "function", 2.2, tight=True)
         if isinstance(node, ast.Call):
             inner = ", ".join(site.src(a) for a in (*node.args, *node.keywords))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from .ops_values import condition_atoms
+from .ops_conditions import condition_atoms
 from .sites import Proposal, Site, alike, base_type, is_numeric
 from .sources import blocks
 
@@ -238,6 +238,8 @@ def inserted(site: Site) -> Iterator[Proposal]:
 def _statements(site: Site, block: list[ast.stmt], at: int, indent: str) -> Iterator[Proposal]:
     for text in _updates(site, block):
         yield _line(at, f"{indent}{text}\n", "missing update", 3.2)
+    for name in [n for n in site.names()[:8] if is_numeric(site.scope.name_types(n))]:
+        yield _line(at, f"{indent}{name} = -{name}\n", "missing update", 2.9)
     for text, names in _copies(site):
         yield _line(at, f"{indent}{text}\n", "missing statement", 2.9)
         for name in names:
@@ -279,8 +281,6 @@ def _updates(site: Site, block: list[ast.stmt]) -> Iterator[str]:
         for other in (*numbers, "1"):
             if one != other:
                 yield from (f"{one} {symbol} {other}" for symbol in UPDATES)
-    for one in numbers:
-        yield f"{one} = -{one}"
     for one in names:
         if kinds[one] == ("bool",):
             yield f"{one} = not {one}"
@@ -383,6 +383,7 @@ def caught(site: Site) -> Iterator[Proposal]:
     node = site.node
     if not isinstance(node, ast.Try):
         return
+    yield from _last_part(site, node)
     for handler in node.handlers:
         if isinstance(handler.type, ast.Name):
             start, end = site.source.span(handler.type)
@@ -394,6 +395,17 @@ def caught(site: Site) -> Iterator[Proposal]:
             for name in ("ValueError", "KeyError", "IndexError", "TypeError"):
                 if name != handler.type.id:
                     yield Proposal(start, end, text.format(name), "caught exception", 2.4)
+
+
+def _last_part(site: Site, node: ast.Try) -> Iterator[Proposal]:
+    """`finally` for `else`, and back."""
+    text = site.source.text
+    for block, old, new in ((node.orelse, "else", "finally"), (node.finalbody, "finally", "else")):
+        if not block or (node.orelse and node.finalbody) or (new == "else" and not node.handlers):
+            continue
+        at = text.rfind(old, site.span()[0], site.source.span(block[0])[0])
+        if at >= 0:
+            yield Proposal(at, at + len(old), new, "branch", 1.8)
 
 
 def _line(at: int, text: str, kind: str, prior: float) -> Proposal:

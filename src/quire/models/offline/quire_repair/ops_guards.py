@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from .ops_values import condition_atoms
+from .ops_conditions import condition_atoms
 from .sites import Proposal, Site, alike, is_numeric
 
 MOST_ATOMS = 24

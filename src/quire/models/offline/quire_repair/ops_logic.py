@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from .ops_values import COMPARISONS, condition_atoms
+from .ops_conditions import condition_atoms
+from .ops_values import COMPARISONS
 from .sites import Proposal, Site, is_numeric
 
 WORDS: dict[type[ast.boolop], str] = {ast.And: "and", ast.Or: "or"}

@@ -78,6 +78,9 @@ DISTANT = ("sum", "max", "len", "min")
 COPIED = 0.3
 """What a plain copy costs less than other conversions."""
 
+STORED = 0.5
+"""What it costs more to set another attribute than to read another."""
+
 UNKNOWN_WRAPS = ("list({})", "str({})", "int({})", "len({})", "sorted({})", "abs({})")
 
 
@@ -181,7 +184,8 @@ def _other_attributes(site: Site, node: ast.Attribute, start: int, end: int) -> 
     for attr in (*seen, *site.scope.attributes):
         near = SequenceMatcher(None, node.attr, attr).ratio()
         if attr != node.attr:
-            yield Proposal(start, end, attr, "attribute", 2.6 - 0.6 * near)
+            stored = 0.0 if isinstance(node.ctx, ast.Load) else STORED
+            yield Proposal(start, end, attr, "attribute", 2.6 - 0.6 * near + stored)
 
 
 def call(site: Site) -> Iterator[Proposal]:

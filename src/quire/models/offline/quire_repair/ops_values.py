@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from .ops_conditions import condition_atoms
 from .sites import UNSURE, Proposal, Site, base_type, is_numeric, may_be_number
 
 COMPARISONS: dict[type[ast.cmpop], tuple[str, tuple[tuple[str, float], ...]]] = {
@@ -35,9 +36,13 @@ ARITHMETIC: dict[type[ast.operator], tuple[str, tuple[tuple[str, float], ...]]] 
     ast.BitXor: ("^", (("&", 1.5), ("|", 1.5), ("**", 1.6))),
 }
 COMMUTING = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)
+FAR = 0.25
+"""What it costs more to take in what the statement does not mention."""
+
 ODD = 0.9
 """What it costs more to order what is no number."""
 
+BITWISE = (ast.BitAnd, ast.BitOr, ast.BitXor, ast.LShift, ast.RShift)
 INEQUALITIES = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
@@ -99,6 +104,7 @@ def arithmetic(site: Site) -> Iterator[Proposal]:
         text = f"{site.atom(node.left)} & ~{site.atom(node.right)}"
         yield site.replace(text, "arithmetic operator", 2.0)
     yield from _exchanged(site, node)
+    yield from _exchanged_operators(site, node)
     if not isinstance(node.op, COMMUTING) or textual:
         swapped = f"{site.atom(node.right)} {symbol} {site.atom(node.left)}"
         yield site.replace(swapped, "swapped operands", 1.7)
@@ -116,6 +122,20 @@ def _exchanged(site: Site, node: ast.BinOp) -> Iterator[Proposal]:
         for c, d in spans[number + 1 :]:
             if text[a:b] != text[c:d]:
                 yield Proposal(a, d, text[c:d] + text[b:c] + text[a:b], "swapped operands", 1.9)
+
+
+def _exchanged_operators(site: Site, node: ast.BinOp) -> Iterator[Proposal]:
+    """`a + b * c` as `a * b + c`."""
+    for inner in (node.left, node.right):
+        if isinstance(inner, ast.BinOp) and type(inner.op) in ARITHMETIC:
+            outer_symbol, symbol = ARITHMETIC[type(node.op)][0], ARITHMETIC[type(inner.op)][0]
+            outer = between(site, node.left, node.right, outer_symbol)
+            place = between(site, inner.left, inner.right, symbol)
+            if outer and place and symbol != outer_symbol:
+                (a, b), (c, d) = sorted([outer, place])
+                text = site.source.text
+                moved = text[c:d] + text[b:c] + text[a:b]
+                yield Proposal(a, d, moved, "swapped operators", 1.9)
 
 
 def _does_nothing(symbol: str, right: ast.expr) -> bool:
@@ -166,130 +186,6 @@ def unary(site: Site) -> Iterator[Proposal]:
     if isinstance(node, ast.UnaryOp):
         prior = 1.3 if isinstance(node.op, ast.Not) else 1.5
         yield site.replace(site.atom(node.operand), "dropped negation", prior, tight=True)
-
-
-def condition(site: Site) -> Iterator[Proposal]:
-    """A condition negated, made constant, or joined with another condition."""
-    node, parent = site.node, site.parent
-    if not isinstance(node, ast.expr):
-        return
-    is_test = (
-        isinstance(parent, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node is parent.test
-    ) or (isinstance(parent, ast.comprehension) and node in parent.ifs)
-    if isinstance(parent, ast.Return) and site.types() == ("bool",):
-        yield site.replace(f"not {site.atom(node)}", "negated condition", 1.6)
-        is_test = True
-    if not is_test:
-        return
-    if not isinstance(node, ast.UnaryOp):
-        yield site.replace(f"not {site.atom(node)}", "negated condition", 1.5)
-    for text, prior in (("True", 2.6), ("False", 2.4)):
-        yield site.replace(text, "constant condition", prior, tight=True)
-    loose = isinstance(node, (ast.IfExp, ast.Lambda, ast.NamedExpr))
-    own = f"({site.src(node)})" if loose else site.src(node)
-    if isinstance(node, ast.Constant):
-        for atom, price in condition_atoms(site):
-            yield site.replace(atom, "condition", 2.2 + price)
-        return
-    for atom, price in condition_atoms(site):
-        for symbol in ("and", "or"):
-            weaker = isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)
-            left = f"({own})" if weaker and symbol == "and" else own
-            yield site.replace(f"{left} {symbol} {atom}", "added condition", 2.6 + price)
-            if "None" in atom or site.scope.known.crashes:
-                text = f"{atom} {symbol} {left}"
-                yield site.replace(text, "added condition", 2.7 + price)
-
-
-def condition_atoms(site: Site) -> Iterator[tuple[str, float]]:
-    """Conditions that could be missing, from the function's own names and expressions, with what
-    they cost more than the plainest."""
-    mentioned = {n.id for n in ast.walk(site.statement) if isinstance(n, ast.Name)}
-    for text, types, node in site.scope.donors:
-        if types == ("bool",) and not isinstance(node, ast.UnaryOp):
-            yield text, 0.0
-            yield f"not {text}" if isinstance(node, (ast.Call, ast.Name)) else f"not ({text})", 0.2
-    names = [n for n in site.names() if n not in ("self", "cls")]
-    ended = _ended_loop_names(site)
-    for name in names[:12]:
-        far = 0.0 if name in mentioned else 0.3
-        far += 0.4 if name in ended else 0.0
-        types = site.scope.name_types(name)
-        for text, kinds, price in NAME_CONDITIONS:
-            if types and any(base_type(t) in kinds for t in types):
-                yield text.format(name), far + price
-    for attribute in site.scope.attributes if "self" in site.scope.params else ():
-        price = 0.1 if site.scope.is_never_read(attribute) else 0.5
-        yield f"self.{attribute}", price
-        yield f"not self.{attribute}", price + 0.1
-    yield from _memberships(site, names)
-    yield from _kinds(site, names)
-    numeric = [n for n in names if is_numeric(site.scope.name_types(n))]
-    for one in numeric[:5]:
-        for two in numeric[:5]:
-            if one < two:
-                for symbol in ("<", "<=", ">", ">=", "==", "!="):
-                    yield f"{one} {symbol} {two}", 0.4
-
-
-def _memberships(site: Site, names: list[str]) -> Iterator[tuple[str, float]]:
-    """`a in b` for the collections that the statement names."""
-    mentioned = {n.id for n in ast.walk(site.statement) if isinstance(n, ast.Name)}
-    holders = [n for n in names if _may_hold(site.scope.name_types(n))]
-    holders += [f"self.{a}" for a in site.scope.attributes if _reads(site.statement, a)]
-    for holder in holders[:4]:
-        for name in [n for n in names if n in mentioned and n != holder][:5]:
-            if not _may_hold(site.scope.name_types(name)):
-                yield f"{name} not in {holder}", 0.4
-                yield f"{name} in {holder}", 0.5
-
-
-def _kinds(site: Site, names: list[str]) -> Iterator[tuple[str, float]]:
-    """What a name of several types is; which class a class is."""
-    classes = [c for c in (*site.scope.classes, *site.scope.known.mined.exceptions) if c]
-    for name in names[:8]:
-        types = {base_type(t) for t in site.scope.name_types(name)} - {"NoneType"}
-        if "type" in types or site.scope.name_types(name) == ("ABCMeta",):
-            yield from ((f"issubclass({name}, {c})", 0.4) for c in classes[:6])
-        elif len(types) > 1 or not types.isdisjoint(classes):
-            for kind in sorted(types & {*PLAIN_TYPES, *classes}):
-                yield f"isinstance({name}, {kind})", 0.5
-                yield f"not isinstance({name}, {kind})", 0.5
-
-
-def _may_hold(types: tuple[str, ...]) -> bool:
-    return any(base_type(t) in HOLDERS for t in types)
-
-
-def _reads(node: ast.AST, attribute: str) -> bool:
-    found = (n for n in ast.walk(node) if isinstance(n, ast.Attribute))
-    return any(n.attr == attribute for n in found)
-
-
-def _ended_loop_names(site: Site) -> set[str]:
-    """Targets of loops that the site does not stand in."""
-    loops = [n for n in ast.walk(site.scope.node) if isinstance(n, ast.For)]
-    ended = (n.target for n in loops if n not in site.parents)
-    return {n.id for target in ended for n in ast.walk(target) if isinstance(n, ast.Name)}
-
-
-HOLDERS = ("list", "dict", "set", "frozenset", "deque", "defaultdict", "Counter", "OrderedDict")
-PLAIN_TYPES = ("int", "float", "str", "bytes", "list", "tuple", "dict", "set")
-NAME_CONDITIONS = (
-    ("{}", ("str", "list", "dict", "set", "tuple", "deque", "bool"), 0.1),
-    ("not {}", ("str", "list", "dict", "set", "tuple", "deque", "bool"), 0.1),
-    ("{} is None", ("NoneType",), 0.0),
-    ("{} is not None", ("NoneType",), 0.0),
-    ("{} > 0", ("int", "float"), 0.2),
-    ("{} < 0", ("int", "float"), 0.2),
-    ("{} == 0", ("int", "float"), 0.2),
-    ("{} != 0", ("int", "float"), 0.2),
-    ("{} >= 0", ("int", "float"), 0.3),
-    ("{} == 1", ("int",), 0.4),
-    ("{} % 2 == 0", ("int",), 1.0),
-    ("{} % 2 == 1", ("int",), 1.0),
-    ("len({}) > 1", ("str", "list", "tuple"), 0.5),
-)
 
 
 def constant(site: Site) -> Iterator[Proposal]:
@@ -405,14 +301,17 @@ def plus_minus(site: Site) -> Iterator[Proposal]:
     for text in (f"{own} + 1", f"{own} - 1"):
         yield site.replace(text, "off by one", near)
     tight = site.atom(node) if isinstance(node, ast.BinOp) else own
-    for name in _numbers(site)[:8]:
+    beside = site.src(site.statement).split("\n")[0]
+    for name in _numbers(site)[:10]:
+        far = 0.0 if name in beside else FAR
         for symbol in ("+", "-"):
-            yield site.replace(f"{own} {symbol} {name}", "missing term", 2.5)
+            yield site.replace(f"{own} {symbol} {name}", "missing term", 2.4 + far)
         for symbol in ("*", "//", "/", "%"):
-            yield site.replace(f"{tight} {symbol} {name}", "missing factor", 2.7)
+            yield site.replace(f"{tight} {symbol} {name}", "missing factor", 2.6 + far)
         for word in ("max", "min"):
-            yield site.replace(f"{word}({own}, {name})", "bound", 2.6, tight=True)
-    yield site.replace(f"-{site.atom(node)}", "sign", 2.0)
+            yield site.replace(f"{word}({own}, {name})", "bound", 2.6 + far, tight=True)
+    bits = isinstance(node, ast.BinOp) and isinstance(node.op, BITWISE)
+    yield site.replace(f"-{site.atom(node)}", "sign", 2.6 if bits else 2.0)
 
 
 def _ends_in_number(node: ast.expr) -> bool:
@@ -457,4 +356,4 @@ def _is_simple(node: ast.expr, types: tuple[str, ...]) -> bool:
     return isinstance(node, (ast.Call, ast.Attribute, ast.Subscript)) and is_numeric(types)
 
 
-OPERATORS = (compare, arithmetic, boolean, unary, condition, constant, plus_minus)
+OPERATORS = (compare, arithmetic, boolean, unary, constant, plus_minus)

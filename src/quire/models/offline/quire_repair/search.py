@@ -184,7 +184,7 @@ class _Search:
         for path, _ in lines:
             ground.source(path)
         self._account.suspects(lines, ground.sources)
-        known = Knowledge(lines, {}, mine(ground.root, []), (), True)
+        known = Knowledge(lines, {}, mine(ground.root, []), (), True, {})
         edits = single_edits(ground.targets(lines), list(ground.sources.values()), known)
         edits = edits[:MOST_FRESH]
         ground.progress.candidates += len(edits)

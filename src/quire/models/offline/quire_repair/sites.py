@@ -45,6 +45,8 @@ class Knowledge(NamedTuple):
     mined: Mined
     witnesses: tuple[tuple[str, str], ...]
     crashes: bool
+    classes: dict[str, tuple[str, ...]]
+    """What can be read without arguments from objects of the project's classes."""
 
 
 class Scope:
@@ -64,6 +66,8 @@ class Scope:
         self.attributes, self.methods = _class_names(source.tree, unit)
         self._name_types: dict[str, set[str]] = {}
         self.callables: list[Any] | None = None
+        self.unused_imports: list[str] | None = None
+        """Kept by the operators that need them."""
         self.uses = self._uses()
         self._read: set[str] | None = None
         self.donors = self._donors()

@@ -1,0 +1,33 @@
+"""What can be read from objects of the project's classes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from .sources import FunctionNode, Source
+
+
+def readable(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
+    """The attributes and properties of the classes of some modules, by class, in the order in
+    which they stand."""
+    found: dict[str, dict[str, None]] = {}
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.ClassDef):
+                names = found.setdefault(node.name, {})
+                names.update((name, None) for inner in node.body for name in _readable(inner))
+    return {name: tuple(names) for name, names in found.items()}
+
+
+def _readable(node: ast.stmt) -> Iterator[str]:
+    """Of one statement of a class: a field, a property, what a method sets on `self`."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id
+    elif isinstance(node, FunctionNode):
+        if any(isinstance(d, ast.Name) and d.id == "property" for d in node.decorator_list):
+            yield node.name
+        stored = (n for n in ast.walk(node) if isinstance(n, ast.Attribute))
+        stored = (n for n in stored if isinstance(n.ctx, ast.Store))
+        owned = ((n.value, n.attr) for n in stored)
+        yield from (a for value, a in owned if isinstance(value, ast.Name) and value.id == "self")
