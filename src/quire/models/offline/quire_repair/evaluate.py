@@ -45,10 +45,12 @@ class Verdict(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """Cases by index, in the order in which they are tried."""
+    """Cases by index, in the order in which they are tried. With `parts`, edits that mend only
+    some of the failing ones are told apart from those that mend none."""
 
     failing: tuple[int, ...]
     passing: tuple[int, ...]
+    parts: bool = False
 
 
 class Evaluator:
@@ -142,10 +144,10 @@ class Evaluator:
                 return Verdict(LATE, tuple(fixed), cpu)
             else:
                 fails = True
-            if fails and number + 1 >= LOOKED_AT:
+            if fails and (not goal.parts or number + 1 >= LOOKED_AT):
                 break
-        if fails and not fixed:
-            return Verdict(WRONG, (), cpu)
+        if fails and not (fixed and goal.parts):
+            return Verdict(WRONG, tuple(fixed), cpu)
         for index in passing:
             self.beat()
             outcome = self._attempt(index, level)

@@ -30,6 +30,7 @@ MOST_OPTIONS = 60
 MOST_LATE = (0, 60, 16, 6)
 MOST_FRESH = 1500
 FRESH_SECONDS = 1.5
+MOST_PARTS = 4000
 SLOW = 0.15
 """The share of the time that is left for candidates which run long, while others are untried."""
 
@@ -141,6 +142,12 @@ class Hunt:
 
     def _combined(self, task: Task, singles: list[Edit]) -> list[Option]:
         """From parts that mend some tests: two together, then the best with any other edit."""
+        if len(self._failing) < 2:
+            return []
+        task = task._replace(goal=self._goal._replace(parts=True))
+        options = self._singles(task._replace(work=[[edit] for edit in singles[:MOST_PARTS]]))
+        if options:
+            return options
         mended = 0
         while self._parts and self._left() > 1.0:
             best = max(len(part.mended) for part in self._parts)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from .cases import Case, Collected, Plan, UnittestCase, relative, with_examples
+from .fixtures import Fixture, made, plain_fixtures
 from .limits import PASS, SKIP, OutOfTime, attempt
 from .loading import Broken, broken_from_error, broken_from_text
 
@@ -30,11 +31,15 @@ SIMPLE = (int, float, bool, str, bytes, type(None))
 
 
 class DirectCase:
-    """A test without fixtures of the project: its function is called with fresh copies of its
-    parameters. Fixtures that plugins add to every test are left out (`careful` has them)."""
+    """A test with none but plain fixtures of the project: its function is called with fresh copies
+    of its parameters. Fixtures that plugins add to every test are left out (`careful` has them)."""
 
     def __init__(
-        self, item: pytest.Function, values: dict[str, Any], careful: ProtocolCase
+        self,
+        item: pytest.Function,
+        values: dict[str, Any],
+        fixtures: list[Fixture],
+        careful: ProtocolCase,
     ) -> None:
         self.id = careful.id
         self.file = careful.file
@@ -44,9 +49,18 @@ class DirectCase:
         self._owner = item.cls
         self._values = values
         self._plain = _are_simple(values)
+        self._fixtures = fixtures
+        self._accepted = _accepted(item)
 
     def run(self) -> None:
         values = self._values if self._plain else copy.deepcopy(self._values)
+        if not self._fixtures:
+            self._call(values)
+            return
+        with made(self._fixtures, values) as all_values:
+            self._call({name: all_values[name] for name in self._accepted})
+
+    def _call(self, values: dict[str, Any]) -> None:
         if self._owner is None:
             self._function(**values)
         else:
@@ -192,7 +206,7 @@ class _Watcher:
         if isinstance(item, pytest.Function):
             values = self._direct_values(item)
             if values is not None:
-                return DirectCase(item, values, whole)
+                return DirectCase(item, *values, whole)
             owner = item.cls
             if owner is not None and issubclass(owner, unittest.TestCase) and _is_bare(item):
                 return UnittestCase(owner(item.name), file, item.nodeid)
@@ -202,8 +216,8 @@ class _Watcher:
             return from_pytest(vars(item), file) or whole
         return whole
 
-    def _direct_values(self, item: pytest.Function) -> dict[str, Any] | None:
-        """The parameters of a test that needs nothing else, or None."""
+    def _direct_values(self, item: pytest.Function) -> tuple[dict[str, Any], list[Fixture]] | None:
+        """The parameters and plain fixtures of a test that needs nothing else, or None."""
         marks = {mark.name for mark in item.iter_markers()} - {"parametrize"}
         indirect = any("indirect" in m.kwargs for m in item.iter_markers("parametrize"))
         if marks or indirect or type(item) is not pytest.Function:
@@ -212,11 +226,17 @@ class _Watcher:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             return None
         values = _parameters(item)
-        accepted = set(inspect.signature(function).parameters) - {"self"}
-        if accepted != set(values) or (values and _copied(values) is None):
+        if values and _copied(values) is None:
             return None
-        fixtures = set(item.fixturenames) - set(values) - {"request"}
-        return None if any(self._is_own(item, name) for name in fixtures) else values
+        names = [name for name in item.fixturenames if name not in {*values, "request"}]
+        own = [name for name in names if self._is_own(item, name)]
+        info = vars(item).get("_fixtureinfo")
+        definitions: Any = info.name2fixturedefs if info is not None else {}
+        fixtures = plain_fixtures(own, definitions, set(values))
+        if fixtures is None:
+            return None
+        known = {*values, *(fixture.name for fixture in fixtures)}
+        return (values, fixtures) if set(_accepted(item)) <= known else None
 
     def _is_own(self, item: pytest.Function, fixture: str) -> bool:
         """The project defines the fixture, or nobody knows who does."""
@@ -233,6 +253,11 @@ def _is_bare(item: pytest.Function) -> bool:
     """A unittest test that uses nothing of pytest's."""
     marked = any(True for _ in item.iter_markers())
     return not marked and all("unittest_set" in name for name in item.fixturenames)
+
+
+def _accepted(item: pytest.Function) -> list[str]:
+    """The names of the values that a test is called with."""
+    return [n for n in inspect.signature(_function_of(item)).parameters if n != "self"]
 
 
 def _function_of(item: pytest.Function) -> Callable[..., object]:
