@@ -42,7 +42,7 @@ def knowledge(source: Source, seen: Seen | None) -> Knowledge:
             kinds = EVERY_TYPE if seen is None else seen.get(source.segment(node), ())
             types[source.path, *source.span(node)] = kinds
     mined = Mined((42,), ("x",), ("KeyError",))
-    return Knowledge(lines, types, mined, (("1", "2"),), True)
+    return Knowledge(lines, types, mined, (("1", "2"),), True, {})
 
 
 def sites(source: Source, seen: Seen | None) -> Iterator[tuple[Unit | None, Site]]:

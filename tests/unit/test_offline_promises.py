@@ -539,7 +539,7 @@ names = {{RIGHT: "right", WRONG: "wrong", PARTLY: "partly", INVALID: "invalid", 
 for text in ("x - 1", "x * 2", "x * 2 ", "x * x + 1", "x * x + (x > 0)", "x +", "x - 2",
              "[0 for _ in iter(int, 1)]"):
     edit = Edit(source.path, 0, start, start + 5, text, "test", 1.0)
-    verdict = evaluator.try_edits([edit], Goal((0, 1), (2,)), 1)
+    verdict = evaluator.try_edits([edit], Goal((0, 1), (2,), True), 1)
     print(text, names[verdict.status], *verdict.fixed)
     assert code.f(5) == 4 and code.LOG == []
 """

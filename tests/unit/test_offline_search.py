@@ -78,7 +78,7 @@ def source(text: str = PROGRAM) -> Source:
 
 def known(parsed: Source) -> Knowledge:
     lines = {("shop.py", n): 1.0 for n in range(1, len(parsed.lines) + 1)}
-    return Knowledge(lines, {}, Mined((42,), ("x",), ("KeyError",)), (), True)
+    return Knowledge(lines, {}, Mined((42,), ("x",), ("KeyError",)), (), True, {})
 
 
 def edits(text: str = PROGRAM) -> Iterator[tuple[Source, Edit]]:
