@@ -278,11 +278,12 @@ def costs(text: str) -> dict[str, float]:
 
 
 def test_an_unused_variable_is_the_likely_repair() -> None:
-    head = "def f(a, b, c):\n    b.x()\n    "
+    head = "def f(a, b, c):\n    b.x(a)\n    "
     unused = costs(f"{head}return a\n")
-    assert unused[f"{head}return c\n"] < unused[f"{head}return b\n"]
-    used = costs(f"{head}c.x()\n    return a\n")
-    assert used[f"{head}c.x()\n    return c\n"] > unused[f"{head}return c\n"]
+    assert unused[f"{head}return c\n"] == pytest.approx(unused[f"{head}return b\n"] - 0.6)
+    head = head.replace("(a)", "(a, c)")
+    used = costs(f"{head}return a\n")
+    assert used[f"{head}return c\n"] == used[f"{head}return b\n"]
 
 
 def test_the_last_use_of_a_variable_is_kept() -> None:
