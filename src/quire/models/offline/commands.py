@@ -15,6 +15,9 @@ FIRST_RUN_SECONDS = 6
 
 CHECK_SECONDS = 300
 
+PYTEST = ("-q", "-rfE", "--color=no", "-p", "no:cacheprovider")
+"""The failing tests by name at the end, whatever the project's own settings show there."""
+
 
 def look(named: tuple[str, ...]) -> str:
     """Survey the project, with the interpreter that runs Quire. `named` may mean some tests."""
@@ -28,7 +31,7 @@ def run_tests(survey: Survey, seconds: int, lenient: bool = False) -> str:
     python = [survey.interpreter, "-B"]
     folders = survey.path
     if survey.framework == "pytest":
-        words = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        words = [*python, "-m", "pytest", *PYTEST]
         words += ["--continue-on-collection-errors"] if lenient else []
         words += ["--doctest-modules", *survey.tests] if survey.doctests else survey.only
     elif survey.framework == "unittest" and survey.only:

@@ -122,11 +122,10 @@ def _check(task: Task, survey: Survey, findings: Findings, before: _Before) -> A
 def _judged(survey: Survey, findings: Findings, before: _Before, run: RunResult) -> Answer | None:
     """The last words where the edit holds; None where it does not."""
     if before.whole is not None:
-        mended = set(before.whole.failing) - set(run.failing)
-        broken = set(run.failing) - set(before.whole.failing)
+        mended, broken = _compared(before.whole, run)
         if broken or not mended or run.out_of_time or not run.passed:
             return None
-        return Answer(words.restricted(findings, run, len(mended)))
+        return Answer(words.restricted(findings, run, mended))
     only = words.only_named(survey.only) if survey.only else ""
     if findings.status == "repaired" and run.all_pass and not run.is_empty:
         return Answer(words.repaired(findings, run) + only)
@@ -136,3 +135,13 @@ def _judged(survey: Survey, findings: Findings, before: _Before, run: RunResult)
             return Answer(words.repaired(findings, run) + only)
         return Answer(words.partly(findings, run) + only)
     return None
+
+
+def _compared(before: RunResult, after: RunResult) -> tuple[int, int]:
+    """How many tests pass now that failed, and how many fail that passed. Where a run does not
+    name all that fail, by their number."""
+    old, new = set(before.failing), set(after.failing)
+    if len(old) == before.failed and len(new) == after.failed:
+        return len(old - new), len(new - old)
+    change = before.failed - after.failed
+    return max(change, 0), max(-change, 0)

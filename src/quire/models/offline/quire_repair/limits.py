@@ -91,9 +91,14 @@ def _wanted() -> float | None:
 
 
 def install_timer() -> None:
-    """Once in each process that calls `attempt`."""
-    signal.signal(signal.SIGVTALRM, _timer.on_signal)
-    signal.signal(signal.SIGALRM, _timer.on_alarm)
+    """Once in each process that calls `attempt`, and again where a test took the signals away: the
+    next alarm would end the process."""
+    for number, handler in (
+        (signal.SIGVTALRM, _timer.on_signal),
+        (signal.SIGALRM, _timer.on_alarm),
+    ):
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 def wall_limit(seconds: float, waiting: float = WAITING) -> float:
@@ -115,6 +120,7 @@ def attempt(run: Callable[[], object], seconds: float, waiting: float = WAITING)
             _timer.fired = False
             _timer.began, _timer.used, _timer.seen = began, time.thread_time(), None
             _timer.waiting, _timer.until = waiting, began + wall_limit(seconds, waiting)
+            install_timer()
             _timer.armed = True
             signal.setitimer(signal.ITIMER_VIRTUAL, seconds, REPEAT)
             signal.setitimer(signal.ITIMER_REAL, max(waiting - SOON, SOON), REPEAT)
@@ -130,6 +136,7 @@ def attempt(run: Callable[[], object], seconds: float, waiting: float = WAITING)
     vars(_timer).update(outer)
     waited = time.monotonic() - began
     if _timer.armed:
+        install_timer()
         signal.setitimer(signal.ITIMER_VIRTUAL, max(left[0] - used, 0.001), REPEAT)
         signal.setitimer(signal.ITIMER_REAL, max(left[1] - waited, 0.001), REPEAT)
     if late:

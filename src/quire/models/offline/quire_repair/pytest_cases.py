@@ -200,6 +200,17 @@ class _Watcher:
             when="call" if call.when == "collect" else call.when,
         )
 
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self) -> bool:
+        """pytest-timeout would take the signals that time a test here, and with its own method
+        end the process."""
+        return True
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_cancel_timer(self) -> bool:
+        """There is none; see above."""
+        return True
+
     def case(self, item: pytest.Item) -> Case:
         file = relative(self._root, str(item.path))
         whole = ProtocolCase(item, file, self)
