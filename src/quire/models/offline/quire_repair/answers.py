@@ -9,22 +9,44 @@ from collections.abc import Callable
 from typing import Any
 
 from .cases import Plan
+from .children import Emit
 from .limits import install_timer, silence
 from .named import words_in
+from .supervise import LOADING, watched
 
 
 def answer_for(
     command: str, plan: Plan, options: dict[str, str], report: Callable[[str], None]
 ) -> dict[str, Any]:
-    """The result as plain values. `report` tells how far it is."""
+    """The result as plain values. `report` tells how far it is. What loads tests in its own
+    process is watched from another; `bisect` lets others load them."""
     install_timer()
     silence()
     folder = _scratch()
+    seconds = float(options.get("max-seconds", "60"))
     try:
-        return _answer(command, plan, options, report)
+        if command == "bisect":
+            return _answer(command, plan, options, report)
+
+        def work(emit: Emit) -> None:
+            emit([True, _answer(command, plan, options, report)])
+
+        final, result, how, took = watched(work, seconds)
+        return result if final else _unfinished(command, plan, how, took)
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unfinished(command: str, plan: Plan, how: str, seconds: float) -> dict[str, Any]:
+    """What can be told of tests that end the process, or keep it, while they are loaded."""
+    took = round(seconds, 2)
+    cause = {"error": how, "path": "", "line": 0, "count": 1, "tests": [LOADING]}
+    told = {"quire_report": 1, "framework": plan.framework, "began": True, "modules": 1}
+    told.update(causes=[cause], seconds=took)
+    if command == "report":
+        return told
+    return {"quire_explain": 1, "report": told, "explained": [], "seconds": took}
 
 
 def _scratch() -> str | None:
