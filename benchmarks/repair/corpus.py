@@ -54,7 +54,12 @@ class Program(NamedTuple):
 
 def load(path: Path) -> Program:
     """Read a case file. Raises `CorpusError` when it is malformed."""
-    lines = path.read_text("utf-8").splitlines(keepends=True)
+    try:
+        lines = path.read_text("utf-8").splitlines(keepends=True)
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path.name}: not UTF-8") from None
+    if not lines:
+        raise CorpusError(f"{path.name}: empty")
     right: dict[str, str] = {}
     kept: dict[str, str] = {}
     made: list[list[str]] = []

@@ -41,8 +41,13 @@ def answer_for(
 def _unfinished(command: str, plan: Plan, how: str, seconds: float) -> dict[str, Any]:
     """What can be told of tests that end the process, or keep it, while they are loaded."""
     took = round(seconds, 2)
-    cause = {"error": how, "path": "", "line": 0, "count": 1, "tests": [LOADING]}
-    told = {"quire_report": 1, "framework": plan.framework, "began": True, "modules": 1}
+    cause: dict[str, Any] = {"error": how, "path": "", "line": 0, "count": 1, "tests": [LOADING]}
+    told: dict[str, Any] = {
+        "quire_report": 1,
+        "framework": plan.framework,
+        "began": True,
+        "modules": 1,
+    }
     told.update(causes=[cause], seconds=took)
     if command == "report":
         return told
