@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -13,6 +14,10 @@ from tests.e2e.quire import Place
 from tests.e2e.repair_cases import environment
 from tests.e2e.test_offline_exec import PROMPT, all_pass, commit, final
 
+PROGRESS = re.compile(
+    r"[1-9]\d* of [1-9]\d* edits tried after \d+ s"
+    r"(; one makes all tests pass|; the best so far mends \d+ of \d+ failing tests)?; \d+ s left\."
+)
 SLOW = {
     "total.py": (
         "import time\n\n\ndef total(items):\n    time.sleep(0.012)\n    result = 0\n"
@@ -82,6 +87,18 @@ def test_a_search_keeps_to_the_time_of_the_turn(place: Place) -> None:
     assert result.code == 0, result.err
     texts = [m["text"] for m in result.items("agent_message")]
     assert len(texts) == len(set(texts))
+
+
+def test_a_long_search_tells_how_far_it_is(place: Place) -> None:
+    code = SLOW["total.py"].replace("0.012", "0.15").replace("[1:]", "").replace("+= item", "^= 7")
+    commit(place, SLOW | {"total.py": code.replace("return result", "return str(result)")})
+    result = place.exec("-s", "workspace-write", f"{PROMPT} within 14 seconds")
+    assert result.code == 0, result.err
+    texts = [m["text"] for m in result.items("agent_message")]
+    told = [text for text in texts if PROGRESS.fullmatch(text)]
+    assert told, texts
+    [rollout] = place.rollouts()
+    assert all(text in rollout.read_text("utf-8") for text in told)
 
 
 def test_a_named_test_is_repaired_and_the_rest_left_alone(place: Place) -> None:
