@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quire.models.offline.quire_repair import ops_calls, ops_guards, ops_logic
+from quire.models.offline.quire_repair import ops_calls, ops_flow, ops_guards, ops_logic
 from quire.models.offline.quire_repair.candidates import OPERATORS, priced, single_edits
 from quire.models.offline.quire_repair.mining import Mined
 from quire.models.offline.quire_repair.sites import (
@@ -251,6 +252,83 @@ def test_a_statement_after_another_on_its_line_is_not_wrapped() -> None:
         assert made.endswith(":\n        a.x(); b.y()\n")
     text = "def f(a, b):\n    if a: b = a\n"
     assert not proposed(ops_guards.wrapped, text, NUMBERS)
+
+
+GUARDED = """\
+def f(v, w):
+    match v:
+        case []:
+            return 0
+        case [a, b] if a < b:
+            return w
+        case {"k": 1, **more} if more: return a
+    return w
+"""
+
+
+def test_conditions_of_cases_are_edited() -> None:
+    seen = {"a": ("int",), "b": ("int",), "w": ("int",), "more": ("dict",)}
+    made: set[str] = set()
+    for operator in OPERATORS:
+        made |= set(proposed(operator, GUARDED, seen))
+    for new in ("a <= b", "a > b", "not (a < b)", "a < b and w > 0", "a < w"):
+        assert GUARDED.replace("a < b", new) in made, new
+    assert GUARDED.replace("if more", "if not more") in made
+    assert GUARDED.replace("if more", "if a") in made
+
+
+def test_patterns_are_left_alone() -> None:
+    text = GUARDED.replace(" if a < b", "").replace(" if more", "")
+    patterns = [ast.dump(n) for n in ast.walk(ast.parse(text)) if isinstance(n, ast.pattern)]
+    for operator in OPERATORS:
+        for made in proposed(operator, text, {}):
+            with contextlib.suppress(SyntaxError):
+                nodes = ast.walk(ast.parse(made))
+                found = [ast.dump(n) for n in nodes if isinstance(n, ast.pattern)]
+                assert set(found) <= set(patterns), made
+
+
+ONE_LINERS = """\
+class Shop:
+    @staticmethod
+    def f(a, b): return a + b
+
+    def g(self, a): self.a = a; self.b = self.a
+
+def deco(f): return f
+
+@deco
+def h(a, b):
+    for x in a: b += x
+    if a: b = 1
+    elif b: b = 2
+    text = 1; more = \"\"\"
+    \"\"\"
+    while b: b -= 1
+    return b
+
+def outer(a, b):
+    \"\"\"Text.\"\"\"
+    @deco
+    def inner():
+        return a
+    return inner() + b
+"""
+
+
+@pytest.mark.parametrize("operator", [ops_flow.guard, ops_flow.inserted])
+def test_new_statements_go_where_there_is_room(operator: Operator) -> None:
+    seen = dict.fromkeys(("a", "b", "x", "self.a"), ("int",))
+    made = proposed(operator, ONE_LINERS, seen)
+    assert made
+    for text in made:
+        tree = ast.parse(text)
+        assert "    @staticmethod\n    def f(a, b): return a + b\n\n    def g" in text
+        assert 'more = """\n    """\n' in text
+        assert len(tree.body) == 4
+        compile(tree, "a.py", "exec")
+    decorated = "    if b > 0:\n        return a\n    @deco\n    def inner"
+    assert operator is not ops_flow.guard or any(decorated in text for text in made)
 
 
 def test_nothing_is_returned_early_from_a_module() -> None:

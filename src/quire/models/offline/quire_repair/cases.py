@@ -156,7 +156,7 @@ class UnittestCase:
         )
 
     def run(self) -> None:
-        self._set_up_module()
+        self.set_up_module()
         own = type(self._test)
         if self._class_fixtures:
             own.setUpClass()
@@ -170,7 +170,8 @@ class UnittestCase:
                 own.tearDownClass()
                 own.doClassCleanups()
 
-    def _set_up_module(self) -> None:
+    def set_up_module(self) -> None:
+        """Once in each process; what it raises is raised only then."""
         name = type(self._test).__module__
         if name in self._modules_ready:
             return

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import NamedTuple
 
 from .baseline import Fact
-from .cases import Case
+from .cases import Case, UnittestCase
 from .limits import FAIL, PASS, SKIP, TIMEOUT, Outcome, attempt, wall_limit
 from .live import Live, State
 from .sources import Edit, Source
@@ -82,7 +82,11 @@ class Evaluator:
         self.beat: Callable[[], object] = time.monotonic
 
     def prepare(self) -> None:
-        """Once, in the worker: remember the state that each candidate starts from."""
+        """Once, in the worker: remember the state that each candidate starts from. What modules of
+        tests set up once in a process belongs to it."""
+        for case in self._cases:
+            if isinstance(case, UnittestCase):
+                attempt(case.set_up_module, LIMITS[-1], WAITINGS[-1])
         self._state = State(self._sources, self._tests)
 
     def try_edits(self, edits: list[Edit], goal: Goal, level: int) -> Verdict:

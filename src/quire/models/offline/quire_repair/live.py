@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import copy
+import collections
 import functools
 import gc
+import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from types import CodeType, FunctionType
+from itertools import chain
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from .sources import Edit, Source, Unit
@@ -16,10 +18,15 @@ from .sources import Edit, Source, Unit
 Path = tuple[tuple[str, int], ...]
 """Where a code object lies inside another: names, each with its number among equal ones."""
 
-PLAIN = (int, float, bool, str, bytes, type(None))
 CACHE: type = type(functools.lru_cache(maxsize=1)(len))
-CONTAINERS = (list, dict, set)
+PLAIN = (int, float, bool, str, bytes, type(None))
+ROWS = (list, set, collections.deque, bytearray)
+TABLES = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
 MANY = 2000
+MOST = 20_000
+"""Entries of one container, and of all, that are watched. A thousand take about 20 microseconds."""
+
+DEEP = 20
 
 
 class Live:
@@ -124,62 +131,145 @@ def _at(code: CodeType, path: Path) -> CodeType | None:
 
 
 class State:
-    """Module globals, class attributes and defaults made of plain values: what one candidate
-    changes must not be seen by the next."""
+    """What one candidate changes must not be seen by the next: the names of modules and classes,
+    and the containers that they, and defaults and closures of functions, lead to.
+
+    Objects are remembered, not copies: what was one object stays one, and nothing of the project
+    is called to compare. Changes inside objects of other types are not seen.
+    """
 
     def __init__(self, sources: dict[str, Source], tests: Iterable[str] = ()) -> None:
         """Of the modules made of these sources, and of those of tests (absolute paths)."""
-        self._names: list[tuple[object, str, object]] = []
-        self._containers: list[tuple[Any, Any]] = []
-        files = {os.path.realpath(source.absolute) for source in sources.values()}
-        files |= {os.path.realpath(path) for path in tests}
+        self._spaces: list[tuple[object, dict[str, Any], bool]] = []
+        self._holders: list[tuple[Any, list[Any]]] = []
+        self._met: dict[int, object] = {id(sys.modules): sys.modules}
+        self._left = MOST
+        own = {os.path.realpath(source.absolute) for source in sources.values()}
+        files = own | {os.path.realpath(path) for path in tests}
         for name, module in sorted(sys.modules.items()):
             file = vars(module).get("__file__")
-            if name != "__main__" and file and os.path.realpath(file) in files:
-                self._take(module, module.__name__, [])
+            path = os.path.realpath(file) if name != "__main__" and file else ""
+            if path in files:
+                self._take(module, module.__name__, path in own)
+        spaces = [vars(owner) for owner, _, _ in self._spaces]
+        holders = [container for container, _ in self._holders]
+        self._rows = [some for some in holders if type(some) in ROWS]
+        self._tables = [*spaces, *(some for some in holders if type(some) in TABLES)]
+        self._sizes, self._things = self._look(), list(self._every())
 
     def restore(self) -> None:
-        for owner, name, value in self._names:
-            if vars(owner).get(name) is not value:
-                setattr(owner, name, value)
-        for container, saved in self._containers:
-            if container != saved:
-                _refill(container, copy.deepcopy(saved))
+        """Put everything back. Quick where nothing changed."""
+        sizes = self._look()
+        if sizes == self._sizes and all(map(operator.is_, self._every(), self._things)):
+            return
+        for owner, saved, is_whole in self._spaces:
+            _put_names(owner, saved, is_whole)
+        for container, saved in self._holders:
+            now = _items(container)
+            if len(now) != len(saved) or not all(map(operator.is_, now, saved)):
+                _refill(container, saved)
+        self._sizes, self._things = self._look(), list(self._every())
 
-    def _take(self, owner: object, module: str, classes: list[type]) -> None:
+    def _look(self) -> list[int]:
+        return [*map(len, self._rows), *map(len, self._tables)]
+
+    def _every(self) -> Iterator[Any]:
+        """All that the names and containers hold now, always in the same order."""
+        values = map(operator.methodcaller("values"), self._tables)
+        return chain.from_iterable(chain(self._rows, self._tables, values))
+
+    def _take(self, owner: object, module: str, is_whole: bool) -> None:
+        """Of tests only plain names are put back and none is removed: fixtures may set others."""
+        if id(owner) in self._met:
+            return
+        self._met[id(owner)] = owner
+        saved: dict[str, Any] = {}
         for name, value in list(vars(owner).items()):
-            if name.startswith("__"):
-                continue
-            if isinstance(value, PLAIN):
-                self._names.append((owner, name, value))
-            elif type(value) in CONTAINERS:
-                self._keep(value)
+            if not _is_special(name):
+                if is_whole or type(value) in PLAIN or type(value) in (*ROWS, *TABLES):
+                    saved[name] = value
+                self._keep(value, DEEP)
             elif isinstance(value, FunctionType):
-                for default in value.__defaults__ or ():
-                    self._keep(default)
-            elif isinstance(value, type) and value.__module__ == module and value not in classes:
-                self._take(value, module, [*classes, value])
+                self._keep(value, DEEP)
+            if isinstance(value, type) and value.__module__ == module:
+                self._take(value, module, is_whole)
+        self._spaces.append((owner, saved, is_whole))
 
-    def _keep(self, value: Any) -> None:
-        if type(value) in CONTAINERS and _is_plain(value, 4):
-            self._containers.append((value, copy.deepcopy(value)))
+    def _keep(self, thing: object, depth: int) -> None:
+        """Watch the containers that a value leads to."""
+        kind = type(thing)
+        value: Any = thing
+        if kind in PLAIN or issubclass(kind, type) or depth == 0 or id(value) in self._met:
+            return
+        inner: list[Any] = []
+        if kind in (*ROWS, *TABLES, tuple):
+            inner = _items(value)
+            if len(inner) > 2 * MANY or len(inner) > self._left:
+                return
+            self._left -= len(inner)
+            if kind is not tuple:
+                self._holders.append((value, inner))
+        elif kind in (staticmethod, classmethod, CACHE):
+            inner = [value.__wrapped__ if kind is CACHE else value.__func__]
+        elif kind is property:
+            inner = [value.fget, value.fset, value.fdel]
+        elif kind is FunctionType:
+            inner = _hidden(value)
+        self._met[id(value)] = value
+        for some in inner:
+            self._keep(some, depth - 1)
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    """Made of plain values all through, and not big."""
-    if type(value) in PLAIN:
-        return True
-    if depth == 0 or type(value) not in (*CONTAINERS, tuple) or len(value) > MANY:
-        return False
-    items: list[Any] = list(value)
-    if type(value) not in (list, set, tuple):
-        items.extend(value.values())
-    return all(_is_plain(item, depth - 1) for item in items)
+def _is_special(name: str) -> bool:
+    """Python's own, or that of an enumeration."""
+    return name.startswith("_") and name.endswith("_")
 
 
-def _refill(container: Any, saved: Any) -> None:
+def _hidden(function: FunctionType) -> list[Any]:
+    """What a function keeps from call to call."""
+    found: list[Any] = [function.__defaults__, function.__kwdefaults__]
+    if vars(function):
+        found.append(vars(function))
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue  # an empty cell
+    return found
+
+
+def _items(container: Any) -> list[Any]:
+    """What it holds: of a table, keys and then values."""
+    return [*container, *container.values()] if type(container) in TABLES else [*container]
+
+
+def _put_names(owner: object, saved: dict[str, Any], is_whole: bool) -> None:
+    """Names get their objects again; with `is_whole`, new ones go. Modules stay: importing one
+    again does not set its name in its package."""
+    now = dict(vars(owner))
+    new = [n for n in now if n not in saved and not _is_special(n)] if is_whole else []
+    for name, value in saved.items():
+        if name in now and now[name] is value:
+            continue
+        if isinstance(owner, type):
+            type.__setattr__(owner, name, value)
+        else:
+            vars(owner)[name] = value
+    for name in new:
+        if isinstance(now[name], ModuleType):
+            continue
+        if isinstance(owner, type):
+            type.__delattr__(owner, name)
+        else:
+            del vars(owner)[name]
+
+
+def _refill(container: Any, saved: list[Any]) -> None:
     container.clear()
-    if isinstance(saved, list):
-        container.extend(saved)
+    if type(container) in TABLES:
+        half = len(saved) // 2
+        for number in range(half):
+            container[saved[number]] = saved[half + number]
     else:
-        container.update(saved)
+        add = "update" if isinstance(container, set) else "extend"
+        operator.methodcaller(add, saved)(container)

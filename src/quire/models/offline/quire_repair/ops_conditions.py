@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from .sites import Proposal, Site, base_type, is_numeric
+from .sites import Proposal, Site, base_type, is_guard, is_numeric
 
 HOLDERS = ("list", "dict", "set", "frozenset", "deque", "defaultdict", "Counter", "OrderedDict")
 USUAL_BOUNDS = (
@@ -42,6 +42,7 @@ def condition(site: Site) -> Iterator[Proposal]:
     is_test = (
         isinstance(parent, (ast.If, ast.While, ast.IfExp, ast.Assert)) and node is parent.test
     ) or (isinstance(parent, ast.comprehension) and node in parent.ifs)
+    is_test = is_test or is_guard(node, parent)
     if isinstance(parent, ast.Return) and site.types() == ("bool",):
         yield site.replace(f"not {site.atom(node)}", "negated condition", 1.6)
         is_test = True

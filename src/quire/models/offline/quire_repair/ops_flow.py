@@ -217,7 +217,12 @@ def inserted(site: Site) -> Iterator[Proposal]:
     block, number = _place(site)
     line = (node.end_lineno or node.lineno) + 1
     end, indent = site.source.line_start(line), site.source.indent_of(node.lineno)
-    if site.source.text[end - 1 : end] != "\n":
+    is_elif = site.source.text.startswith("elif", site.span()[0])
+    if number == _first_statement(block) and _begins_line(site, node) and not is_elif:
+        yield from _statements(site, block, site.source.line_start(_first_line(node)), indent)
+    if site.source.text[end - 1 : end] != "\n" or not _ends_line(site, node):
+        return
+    if not _begins_line(site, block[0]):
         return
     last = number == len(block) - 1
     if last and site.parent is site.scope.node and not isinstance(node, JUMPS):
@@ -229,8 +234,6 @@ def inserted(site: Site) -> Iterator[Proposal]:
     if isinstance(site.parent, (*LOOPS, ast.If)) and last and not isinstance(node, JUMPS):
         for text in _ways_out(site):
             yield _line(end, f"{indent}{text}\n", "missing jump", 2.6)
-    if number == _first_statement(block):
-        yield from _statements(site, block, site.source.line_start(_first_line(node)), indent)
     if not isinstance(node, JUMPS):
         yield from _statements(site, block, end, indent)
 
@@ -325,9 +328,10 @@ def guard(site: Site) -> Iterator[Proposal]:
     block, number = _place(site)
     first = site.parent is site.scope.node and number == _first_statement(block)
     in_loop = isinstance(site.parent, LOOPS) and number == 0
-    if not first and not in_loop:
+    if (not first and not in_loop) or not _begins_line(site, node):
         return
-    start, indent = site.source.line_start(node.lineno), site.source.indent_of(node.lineno)
+    start = site.source.line_start(_first_line(node))
+    indent = site.source.indent_of(node.lineno)
     outcomes = [] if first else [("continue", 0.0), ("break", 0.2)]
     outcomes += _outcomes(site) if first or site.scope.known.crashes else []
     for atom, price in condition_atoms(site):
@@ -335,6 +339,20 @@ def guard(site: Site) -> Iterator[Proposal]:
             text = f"{indent}if {atom}:\n{indent}{site.source.step}{outcome}\n"
             prior = 2.5 + price + more - (0.3 if site.scope.known.crashes else 0.0)
             yield _line(start, text, "missing guard", prior)
+
+
+def _begins_line(site: Site, node: ast.stmt) -> bool:
+    """Nothing stands before it on its line: its block is not that of a one-line function."""
+    line = _first_line(node)
+    start = site.source.line_start(line)
+    return line != node.lineno or not site.source.text[start : site.source.span(node)[0]].strip()
+
+
+def _ends_line(site: Site, node: ast.stmt) -> bool:
+    """Nothing but a comment follows on its line."""
+    end = site.source.span(node)[1]
+    rest = site.source.text[end : site.source.line_start(site.source.line_of(end) + 1)]
+    return rest.strip(" \t\f;\n")[:1] in ("", "#")
 
 
 def _first_statement(block: list[ast.stmt]) -> int:

@@ -44,8 +44,13 @@ def _are_apart(edits: tuple[Edit, ...]) -> bool:
 def overlap(edits: list[Edit]) -> bool:
     """Two of the edits change the same place, or insert at it."""
     places = sorted((e.path, e.start, e.end) for e in edits)
-    couples = itertools.islice(itertools.combinations(places, 2), 64)
-    return any(a[0] == b[0] and b[1] < max(a[2], a[1] + 1) for a, b in couples)
+    # The next one starts no later than any other that meets it: neighbours tell.
+    return any(_meet(places[n - 1], places[n]) for n in range(1, len(places)))
+
+
+def _meet(one: tuple[str, int, int], two: tuple[str, int, int]) -> bool:
+    """`two` does not start before `one`."""
+    return one[0] == two[0] and two[1] < max(one[2], one[1] + 1)
 
 
 def twins(singles: list[Edit], texts: dict[str, str]) -> list[list[Edit]]:

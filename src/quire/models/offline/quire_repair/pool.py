@@ -60,6 +60,7 @@ class Pool:
         self._deadline = deadline
         self._progress = progress
         self._mended = 0
+        """How many tests an edit mends that breaks none, at most."""
         self._workers: dict[int, _Worker] = {}
         self._right: list[tuple[int, Verdict]] = []
         self._late: list[tuple[int, Verdict]] = []
@@ -70,6 +71,7 @@ class Pool:
 
     def run(self) -> Found:
         """To the end of the list, the deadline, or well past the first that passes."""
+        self._progress.begin(self._task.goal.failing)
         count = min(cores(), len(self._task.work))
         for first in range(count):
             self._start(list(range(first, len(self._task.work), count)), self._task.isolated)
@@ -120,21 +122,21 @@ class Pool:
     def _judge(self, number: int, verdict: Verdict) -> None:
         if self._task.level == 0:
             self._progress.tried += 1
-        if len(verdict.fixed) > self._mended:
-            self._mended = len(verdict.fixed)
-            self._progress.mends(self._mended, len(self._task.goal.failing))
         if verdict.status == RIGHT:
             self._right.append((number, verdict))
             cost = cost_of(self._task.work[number])
             if self._best is None:
                 self._deadline = min(self._deadline, time.monotonic() + GO_ON_SECONDS)
-            self._progress.passes()
             self._best = cost if self._best is None else min(self._best, cost)
         elif verdict.status == PARTLY:
             self._partly.append((number, verdict))
         elif verdict.status == LATE:
             self._late.append((number, verdict))
             self._late_since += self._best is not None
+        if verdict.status == PARTLY:
+            self._mended = max(self._mended, len(verdict.fixed))
+        if verdict.status in (RIGHT, PARTLY):
+            self._progress.reaches(self._mended, bool(self._right))
 
     def _replace(self, worker: _Worker, stuck: bool) -> None:
         """Go on after a worker that ended, blocked, or let one candidate disturb the next."""
@@ -142,10 +144,12 @@ class Pool:
         worker.child.kill()
         if worker.polluted:
             again = set(worker.unchecked)
-            self._progress.tried -= len(again)
+            self._progress.tried -= len(again) if self._task.level == 0 else 0
             self._right = [r for r in self._right if r[0] not in again]
             self._late = [r for r in self._late if r[0] not in again]
             self._partly = [r for r in self._partly if r[0] not in again]
+            self._mended = max((len(verdict.fixed) for _, verdict in self._partly), default=0)
+            self._progress.reaches(self._mended, bool(self._right))
             self._start(sorted(again) + worker.left, isolated=True)
             return
         if stuck:

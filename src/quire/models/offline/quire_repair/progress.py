@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 EVERY = 1.0
 
@@ -20,15 +20,30 @@ class Progress:
         self._told = time.monotonic()
         self.candidates = 0
         self.tried = 0
-        self.best = ""
+        self._failing: frozenset[int] = frozenset()
+        self._reached: dict[frozenset[int], int] = {}
+        self._now = 0
 
-    def mends(self, some: int, failing: int) -> None:
-        """A candidate mends so many of the failing tests of this run."""
-        self.best = f"best so far mends {some} of {failing}"
+    def begin(self, failing: Iterable[int]) -> None:
+        """A run over these failing tests begins. What earlier runs over the same ones reached
+        still counts."""
+        self._reached[self._failing] = self._best()
+        self._failing, self._now = frozenset(failing), 0
 
-    def passes(self) -> None:
-        """A candidate mends them all and breaks none."""
-        self.best = "best so far passes all"
+    def reaches(self, mended: int, all_pass: bool = False) -> None:
+        """The best candidate of this run mends so many of its failing tests and breaks none;
+        with `all_pass`, all. Less than before where results turned out to be wrong."""
+        self._now = len(self._failing) + 1 if all_pass else mended
+
+    def _best(self) -> int:
+        """Of all runs over the same tests; one more than there are tests when all pass."""
+        return max(self._now, self._reached.get(self._failing, 0))
+
+    def _told_best(self) -> str:
+        best, every = self._best(), len(self._failing)
+        if best > every:
+            return "best so far passes all"
+        return f"best so far mends {best} of {every}" if best else ""
 
     def tick(self) -> None:
         """Tell, when it is time."""
@@ -36,6 +51,6 @@ class Progress:
         if now - self._told < EVERY:
             return
         self._told = now
-        parts = [f"{self.tried} of {self.candidates} tried", self.best]
+        parts = [f"{self.tried} of {self.candidates} tried", self._told_best()]
         parts.append(f"{max(self._end - now, 0.0):.0f} s left")
         self._report(f"  {now - self._started:.1f} s: {'; '.join(part for part in parts if part)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -158,6 +159,8 @@ class Site:
             return node is parent.slice
         if isinstance(parent, (ast.For, ast.AsyncFor)):
             return node is parent.iter
+        if is_guard(node, parent):
+            return True
         return isinstance(parent, (ast.List, ast.Tuple, ast.Slice))
 
     def replace(self, text: str, kind: str, prior: float, tight: bool = False) -> Proposal:
@@ -264,6 +267,8 @@ def _statement_sites(
         yield Site(scope, statement, parents, statement), score
         for child in _expressions(statement):
             yield from _expression_sites(scope, child, inner, statement)
+        for case, guard in guards(statement):
+            yield from _expression_sites(scope, guard, (*inner, case), statement)
     for block in blocks(statement):
         for child in block:
             yield from _statement_sites(scope, child, inner)
@@ -293,8 +298,30 @@ def _stands_there(source: Source, node: ast.AST) -> bool:
     return ast.dump(found) == ast.dump(node)
 
 
+def guards(statement: ast.AST) -> Iterator[tuple[ast.AST, ast.expr]]:
+    """The cases of a `match` that have a condition, each with it."""
+    if sys.version_info >= (3, 10) and isinstance(statement, ast.Match):
+        yield from ((case, case.guard) for case in statement.cases if case.guard is not None)
+
+
+def is_guard(node: ast.AST, parent: ast.AST) -> bool:
+    """It is the condition of a case."""
+    if sys.version_info >= (3, 10) and isinstance(parent, ast.match_case):
+        return node is parent.guard
+    return False
+
+
+def _captured(pattern: ast.AST) -> str | None:
+    """The name that a pattern gives to what it matches, itself."""
+    if sys.version_info >= (3, 10) and isinstance(pattern, (ast.MatchAs, ast.MatchStar)):
+        return pattern.name
+    if sys.version_info >= (3, 10) and isinstance(pattern, ast.MatchMapping):
+        return pattern.rest
+    return None
+
+
 def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The parts of a statement that are neither statements nor annotations."""
+    """The parts of a statement that are neither statements, annotations nor cases."""
     skipped: list[ast.AST | None] = []
     if isinstance(statement, ast.AnnAssign):
         skipped = [statement.annotation]
@@ -332,6 +359,9 @@ def _stored(unit: ast.AST) -> Iterator[str]:
             yield child.id
         elif isinstance(child, ast.ExceptHandler) and child.name:
             yield child.name
+        captured = _captured(child)
+        if captured:
+            yield captured
         yield from _stored(child)
 
 
