@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quire.models.offline.progress import progress
+from quire.models.offline.quire_repair.cases import UnittestCase
 from quire.models.offline.quire_repair.combine import (
     BASES,
     EXTENDED,
@@ -27,8 +29,9 @@ from quire.models.offline.quire_repair.combine import (
     complementary,
     extended,
 )
+from quire.models.offline.quire_repair.evaluate import Evaluator, Goal
 from quire.models.offline.quire_repair.limits import install_timer
-from quire.models.offline.quire_repair.live import State
+from quire.models.offline.quire_repair.live import Live, State
 from quire.models.offline.quire_repair.partial import MOST_ALIKE, TWIN, overlap, twins
 from quire.models.offline.quire_repair.pool import cost_of
 from quire.models.offline.quire_repair.progress import EVERY, Progress
@@ -550,6 +553,22 @@ def test_other_modules_are_left_alone(living: Any) -> None:
     living.COUNT = 5
     state.restore()
     assert living.COUNT == 5
+
+
+def test_what_tests_set_up_once_in_a_process_stays(living: Any, tmp_path: Path) -> None:
+    class Test(unittest.TestCase):
+        pass
+
+    Test.__module__ = living.__name__
+    living.setUpModule = lambda: setattr(living, "NOTHING", object())
+    source = Source(str(tmp_path), "quire_state.py", STATE)
+    case = UnittestCase(Test(), "", "one")
+    evaluator = Evaluator([case], {}, {source.path: source}, Live({}), {})
+    evaluator.prepare()
+    made, living.NOTHING = living.NOTHING, None
+    evaluator.try_edits([], Goal((), ()), 0)
+    assert made is not None
+    assert living.NOTHING is made
 
 
 # --- one candidate: in a process of its own, for it swaps code and uses signals -------------------
