@@ -15,6 +15,7 @@ from .cases import Case, Plan
 from .configured import configured
 from .environment import lacks_environment
 from .evaluate import Evaluator, Goal
+from .flow import leading_to
 from .fresh import Request, Zygote
 from .limits import FAIL, PASS, SKIP, TIMEOUT
 from .live import Live
@@ -28,6 +29,9 @@ from .trace import Line
 
 MOST_TARGETS = 80
 MOST_REPEATED = 200
+MOST_READ = 12
+CALLED = 0.12
+"""How much more suspicious a function is that the failing line of a test calls."""
 UNKNOWN_SECONDS = 0.3
 """For all passing tests together whose lines are not known, with each candidate."""
 
@@ -175,9 +179,28 @@ class Ground:
 
     def lines(self, failing: Iterable[int]) -> dict[Line, float]:
         """Suspicion by these failing tests and all that pass."""
+        failing = list(failing)
         some = {*failing, *(i for i in self.covered if self.facts[i].status == PASS)}
         covered = {i: lines for i, lines in self.covered.items() if i in some}
-        return suspicion(self.facts, covered, self.files)
+        scores = suspicion(self.facts, covered, self.files)
+        return self._nearer(scores, [i for i in failing if self.facts[i].status == FAIL])
+
+    def _nearer(self, scores: dict[Line, float], failing: list[int]) -> dict[Line, float]:
+        """Raised in functions by whose results the tests fail, as the tests' own text tells."""
+        called: dict[str, float] = {}
+        for index in failing[:MOST_READ]:
+            fact = self.facts[index]
+            test = read_source(self.root, fact.file) if fact.file else None
+            own = os.path.realpath(os.path.join(self.root, fact.file))
+            at = [number for path, number in fact.frames if os.path.realpath(path) == own]
+            for name, weight in leading_to(test, at[-1]).items() if test and at else ():
+                called[name] = max(called.get(name, 0.0), weight)
+        for line, score in list(scores.items()):
+            source = self.source(line[0])
+            unit = source.unit_of(line[1]) if source is not None else None
+            if unit is not None and unit.name in called:
+                scores[line] = min(score + CALLED * called[unit.name] * score, 1.0)
+        return scores
 
     def targets(self, lines: dict[Line, float]) -> list[tuple[Source, Unit]]:
         """The functions that hold these lines, the most suspicious first."""
