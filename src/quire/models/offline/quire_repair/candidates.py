@@ -41,6 +41,9 @@ ORACLES = frozenset(["__eq__", "__ne__", "__hash__"])
 
 WORD = re.compile(r"(?<![.\w'\"])[A-Za-z_]\w*")
 
+LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+STORED = re.compile(r"[A-Za-z_]\w*\s*=(?!=)")
+
 COMPOSED = frozenset(
     ["missing factor", "missing term", "off by one", "bound", "slice", "conversion", "index"]
 )
@@ -98,13 +101,19 @@ def _use(site: Site, proposal: Proposal) -> float:
     uses = site.scope.uses
     if not uses:
         return 0.0
-    old = WORD.findall(site.source.text[proposal.start : proposal.end])
-    new = WORD.findall(proposal.text)
+    old = _read(site.source.text[proposal.start : proposal.end])
+    new = _read(proposal.text)
     if any(uses.get(word) == 0 for word in new if word not in old):
         return -UNUSED
     if any(0 < uses.get(word, 0) <= old.count(word) for word in old if word not in new):
         return LAST_USE
     return 0.0
+
+
+def _read(text: str) -> list[str]:
+    """The words that may be variables that are read: not in literals, not keywords of arguments,
+    not what is assigned."""
+    return WORD.findall(STORED.sub("", LITERAL.sub("''", text)))
 
 
 def _neighbours(site: Site, level: int) -> tuple[int, int, str, list[str]] | None:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .sites import Proposal, Site, base_type, is_target, parameters
+from .sites import Proposal, Site, base_type, has_slices, is_target
 from .sources import FunctionNode
 
 COLLECTIONS = ("list", "tuple", "set", "frozenset", "dict", "deque", "generator", "str", "range")
@@ -18,6 +18,10 @@ USUAL = {
 }
 """Functions of modules that are imported whole."""
 
+NEVER = 1000
+NOT_WRAPPED = (
+    *(ast.Constant, ast.Starred, ast.Slice, ast.Yield, ast.YieldFrom, ast.FormattedValue),
+)
 MAKERS = ("set", "list", "dict", "tuple", "frozenset", "deque", "Counter", "OrderedDict")
 
 
@@ -32,7 +36,9 @@ class Callable(NamedTuple):
 def other_call(site: Site) -> Iterator[Proposal]:
     """Another function or method of the project, its parameters filled by the names they have."""
     node = site.node
-    if not isinstance(node, ast.Call) or any(isinstance(a, ast.Starred) for a in node.args):
+    if not isinstance(node, ast.Call) or node.keywords:
+        return
+    if any(isinstance(a, ast.Starred) for a in node.args):
         return
     own = site.src(node.func)
     if own not in {c.head for c in callables(site)}:
@@ -119,7 +125,10 @@ def called_too(site: Site) -> Iterator[Proposal]:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
     source = site.source
-    if source.text[source.line_start(node.lineno) : site.span()[0]].strip():
+    start = site.span()[0]
+    if source.text[source.line_start(node.lineno) : start].strip():
+        return
+    if source.text.startswith("elif", start):
         return
     indent = source.indent_of(node.lineno)
     places = [(source.line_start(node.lineno), 3.0)]
@@ -133,7 +142,7 @@ def called_too(site: Site) -> Iterator[Proposal]:
             continue
         text = f"{indent}{one.head}({', '.join(filled)})\n"
         for at, prior in places:
-            if at == len(source.text) or source.text[at - 1 : at] == "\n":
+            if at == 0 or source.text[at - 1] == "\n":
                 yield Proposal(at, at, text, "missing call", prior)
 
 
@@ -163,21 +172,22 @@ def _own_calls(site: Site) -> list[str]:
     if unit is None or not isinstance(site.node, ast.expr):
         return []
     own = [p for p in site.scope.params if p not in ("self", "cls")]
-    rest = ", ".join(own[1:])
+    given = ", ".join([site.src(site.node), *own[1:]])
+    wait = "await " if isinstance(unit.node, ast.AsyncFunctionDef) else ""
     if not unit.classes:
-        return [f"{unit.name}({site.src(site.node)}{', ' + rest if rest else ''})"] if own else []
-    found = [f"{site.atom(site.node)}.{unit.name}({', '.join(own)})"]
+        return [f"{wait}{unit.name}({given})"] if own else []
+    found = [f"{wait}{site.atom(site.node)}.{unit.name}({', '.join(own)})"]
     if own and "self" in site.scope.params:
-        found.append(f"self.{unit.name}({site.src(site.node)}{', ' + rest if rest else ''})")
+        found.append(f"{wait}self.{unit.name}({given})")
     return found
 
 
 def imported(site: Site) -> Iterator[Proposal]:
     """Functions that the module imports and nowhere uses."""
     node = site.node
-    if not isinstance(node, ast.expr) or isinstance(node, (ast.Constant, ast.Starred, ast.Slice)):
+    if not isinstance(node, ast.expr) or isinstance(node, NOT_WRAPPED):
         return
-    if is_target(node):
+    if is_target(node) or has_slices(node):
         return
     if site.scope.unused_imports is None:
         site.scope.unused_imports = _unused_imports(site)
@@ -238,12 +248,17 @@ def _callables(site: Site) -> list[Callable]:
 
 
 def _callable(node: ast.FunctionDef | ast.AsyncFunctionDef, head: str, skip: int) -> Callable:
-    names = tuple(a.arg for a in parameters(node))[skip:]
-    return Callable(head, names, max(len(names) - len(node.args.defaults), 0))
+    """Only what can be given by position. One that wants more by keyword takes nothing here."""
+    wanted = any(default is None for default in node.args.kw_defaults)
+    names = tuple(a.arg for a in (*node.args.posonlyargs, *node.args.args))[skip:]
+    least = max(len(names) - len(node.args.defaults), 0)
+    return Callable(head, names, NEVER if wanted else least)
 
 
 def _filled(site: Site, other: Callable, given: list[str]) -> list[str] | None:
     """The arguments: names that are spelt like the parameters, attributes, else those given."""
+    if other.least == NEVER:
+        return None
     names, attributes = site.names(), site.scope.attributes
     filled: list[str] = []
     for number, param in enumerate(other.params):

@@ -102,12 +102,20 @@ def wrapped(site: Site) -> Iterator[Proposal]:
     if source.text[start : site.span()[0]].strip() or source.text[end - 1 : end] != "\n":
         return
     indent = source.indent_of(node.lineno)
+    if any(_spans_lines(part) for part in ast.walk(node)):
+        return
     lines = source.text[start:end].split("\n")[:-1]
     if any(line.strip() and not line.startswith(indent) for line in lines):
         return
     own = "".join(f"{source.step}{line}\n" if line.strip() else "\n" for line in lines)
     for atom, price in [*_absent(site, node), *_atoms(site, node)]:
         yield Proposal(start, end, f"{indent}if {atom}:\n{own}", "missing condition", 2.9 + price)
+
+
+def _spans_lines(node: ast.AST) -> bool:
+    """A text whose inner lines must not be moved."""
+    is_text = isinstance(node, (ast.Constant, ast.JoinedStr))
+    return is_text and node.lineno != node.end_lineno
 
 
 def _absent(site: Site, node: ast.stmt) -> Iterator[tuple[str, float]]:

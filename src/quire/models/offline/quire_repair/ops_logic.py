@@ -10,6 +10,7 @@ from .ops_values import COMPARISONS
 from .sites import Proposal, Site, is_numeric
 
 WORDS: dict[type[ast.boolop], str] = {ast.And: "and", ast.Or: "or"}
+LOOSE = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.NamedExpr, ast.Yield, ast.YieldFrom)
 UPPER = (ast.Lt, ast.LtE)
 LOWER = (ast.Gt, ast.GtE)
 
@@ -24,7 +25,7 @@ def regrouped(site: Site) -> Iterator[Proposal]:
         if not isinstance(value, ast.BoolOp):
             continue
         inner = WORDS[type(value.op)]
-        own = f"({f' {word} '.join(site.src(part) for part in value.values)})"
+        own = f"({f' {word} '.join(_operand(site, part) for part in value.values)})"
         parts = [_operand(site, part) for part in node.values]
         parts[number] = own
         yield site.replace(f" {inner} ".join(parts), "boolean operator", 1.6)
@@ -47,7 +48,7 @@ def _rotated(site: Site, node: ast.BoolOp, value: ast.BoolOp, number: int) -> It
 
 def _operand(site: Site, node: ast.expr) -> str:
     """In parentheses where `and` or `or` would take it apart."""
-    loose = isinstance(node, (ast.BoolOp, ast.IfExp, ast.Lambda, ast.NamedExpr))
+    loose = isinstance(node, LOOSE)
     return f"({site.src(node)})" if loose else site.src(node)
 
 

@@ -6,7 +6,17 @@ import ast
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from .sites import UNSURE, Proposal, Site, alike, base_type, is_numeric, may_be, may_be_number
+from .sites import (
+    UNSURE,
+    Proposal,
+    Site,
+    alike,
+    base_type,
+    has_slices,
+    is_numeric,
+    may_be,
+    may_be_number,
+)
 
 SISTERS = (
     ("append", "extend", "insert", "appendleft", "add"),
@@ -123,8 +133,8 @@ def _read(site: Site, node: ast.Name) -> Iterator[Proposal]:
             continue
         same = alike(types, site.scope.name_types(other))
         if same is not False:
-            prior = 1.5 if same else 2.1
-            yield site.replace(other, "name", prior, tight=True)
+            known = same or site.scope.uses.get(other) == 0
+            yield site.replace(other, "name", 1.5 if known else 2.1, tight=True)
     for other in (*site.scope.constants, *site.scope.functions, *site.scope.classes):
         near = SequenceMatcher(None, node.id, other).ratio()
         known = other in site.scope.constants
@@ -239,10 +249,10 @@ def _more_arguments(site: Site, node: ast.Call) -> Iterator[Proposal]:
     if word == "get" and len(node.args) == 1:
         for text in (", 0", ", []", ", ''", ", {}", ", False"):
             yield Proposal(end, end, text, "default", 2.1)
-    if word in site.scope.functions or word in site.scope.methods:
-        for other in site.names()[:8]:
-            if other not in ("self", "cls"):
-                yield Proposal(end, end, f"{comma}{other}", "missing argument", 2.5)
+    own = word in site.scope.functions or word in site.scope.methods
+    for other in site.names()[:8]:
+        if other not in ("self", "cls") and (own or site.scope.uses.get(other) == 0):
+            yield Proposal(end, end, f"{comma}{other}", "missing argument", 2.5)
 
 
 def _range(site: Site, node: ast.Call) -> Iterator[Proposal]:
@@ -282,6 +292,8 @@ def subscript(site: Site) -> Iterator[Proposal]:
         return
     base, index = site.atom(node.value), node.slice
     load = isinstance(node.ctx, ast.Load)
+    if has_slices(index):
+        return
     if isinstance(index, ast.Slice):
         yield from _slices(site, base, index)
         return
@@ -348,6 +360,8 @@ def wrap(site: Site) -> Iterator[Proposal]:
     """A value converted, reversed, sorted, bounded."""
     node = site.node
     if not isinstance(node, ast.expr) or isinstance(node, (ast.Starred, ast.Slice, ast.Constant)):
+        return
+    if has_slices(node):
         return
     kinds = (ast.Return, ast.Assign, ast.AugAssign, ast.Call, ast.For, ast.Compare, ast.BinOp)
     kinds = (*kinds, ast.Subscript, ast.comprehension, ast.Yield, ast.keyword, ast.Tuple)

@@ -206,6 +206,9 @@ def constant(site: Site) -> Iterator[Proposal]:
             yield site.replace(repr(round(other, 12)), "number", 2.0)
         for number in (*site.scope.ints, *site.scope.known.mined.ints):
             yield site.replace(repr(number), "number", 2.6)
+        for name in site.names()[:10]:
+            if site.scope.may_be_numeric(name):
+                yield site.replace(name, "name for a number", 2.4, tight=True)
     elif isinstance(value, str):
         yield from _string(site, value)
     elif value is None:
@@ -235,7 +238,7 @@ def _integer(site: Site, value: int) -> Iterator[Proposal]:
         tight = other >= 0 or site.is_free
         yield site.replace(str(other), "number", prior, tight=tight)
     for name in site.names()[:10]:
-        if is_numeric(site.scope.name_types(name)):
+        if site.scope.may_be_numeric(name):
             yield site.replace(name, "name for a number", 2.4, tight=True)
     for attribute in site.scope.attributes if "self" in site.scope.params else ():
         yield site.replace(f"self.{attribute}", "name for a number", 2.5, tight=True)
@@ -268,6 +271,10 @@ def _string(site: Site, value: str) -> Iterator[Proposal]:
     for other in (*variants, value[1:], "", " ", value + "\n", value.swapcase()):
         prices.setdefault(other, 2.4)
     prices.pop(value, None)
+    for name in site.names()[:10]:
+        types = site.scope.name_types(name)
+        if "str" in types or (not types and site.scope.uses.get(name) == 0):
+            yield site.replace(name, "name for a text", 2.4, tight=True)
     for other, prior in prices.items():
         yield site.replace(quoted(site, other), "text", prior, tight=True)
 

@@ -91,6 +91,11 @@ class Scope:
             return found or _shape(node)
         return ()
 
+    def may_be_numeric(self, name: str) -> bool:
+        """Numbers were seen, or nothing was because nothing reads the variable."""
+        types = self.name_types(name)
+        return is_numeric(types) or (not types and self.uses.get(name) == 0)
+
     def name_types(self, name: str) -> Types:
         return tuple(sorted(self._name_types.get(name, ())))
 
@@ -99,8 +104,14 @@ class Scope:
         are left out."""
         if self.unit is None:
             return {}
+        shared = {
+            name
+            for node in ast.walk(self.node)
+            if isinstance(node, (ast.Global, ast.Nonlocal))
+            for name in node.names
+        }
         names = [n for n in self.locals if n not in ("self", "cls") and not n.startswith("_")]
-        found = dict.fromkeys(names, 0)
+        found = dict.fromkeys([n for n in names if n not in shared], 0)
         for node in ast.walk(self.node):
             if isinstance(node, ast.Name) and node.id in found:
                 found[node.id] += not isinstance(node.ctx, ast.Store)
@@ -426,6 +437,11 @@ def is_target(node: ast.expr) -> bool:
     """It is assigned to or deleted, not read."""
     kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Starred)
     return isinstance(node, kinds) and not isinstance(node.ctx, ast.Load)
+
+
+def has_slices(node: ast.expr) -> bool:
+    """`::2, 1` of `a[::2, 1]`: it stands in brackets only."""
+    return isinstance(node, ast.Tuple) and any(isinstance(e, ast.Slice) for e in node.elts)
 
 
 def base_type(name: str) -> str:
