@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from . import (
     ops_calls,
@@ -19,11 +19,20 @@ from . import (
 from .sites import Knowledge, Proposal, Scope, Site, import_sites, sites_of
 from .sources import Edit, Source, Unit, bare
 
-OPERATORS = (
+Operator = Callable[[Site], Iterator[Proposal]]
+OPERATORS: tuple[Operator, ...] = (
     *(*ops_values.OPERATORS, *ops_names.OPERATORS),
     *(*ops_flow.OPERATORS, *ops_text.OPERATORS, *ops_logic.OPERATORS),
     *(*ops_calls.OPERATORS, *ops_guards.OPERATORS, *ops_conditions.OPERATORS),
 )
+USUAL: tuple[Operator, ...] = (
+    *(*ops_values.OPERATORS, *ops_names.OPERATORS, *ops_text.OPERATORS),
+    *(*ops_logic.OPERATORS[:2], *ops_conditions.OPERATORS),
+)
+THOROUGHLY = 24
+"""Functions, the most suspicious first, that get all operators; the others get `USUAL`. In a big
+project making all candidates would take longer than trying them."""
+
 SUSPICION_WEIGHT = 1.2
 TWINS = 0.7
 FAMILIAR = 0.5
@@ -57,10 +66,11 @@ def single_edits(
 ) -> list[Edit]:
     """Sorted by cost, then by place: the same list for the same project, always."""
     found: dict[tuple[str, int, int, str], Edit] = {}
-    for source, unit in targets:
+    for number, (source, unit) in enumerate(targets):
         scope = Scope(source, unit, known)
+        operators = OPERATORS if number < THOROUGHLY else USUAL
         for site, score in sites_of(scope):
-            _add(found, source, unit.index, priced(site, _proposed(site)), score)
+            _add(found, source, unit.index, priced(site, _proposed(site, operators)), score)
     for source in modules:
         scope = Scope(source, None, known)
         for site, score in import_sites(scope):
@@ -69,8 +79,8 @@ def single_edits(
     return sorted(found.values(), key=lambda e: (e.cost, e.path, e.start, e.end, e.text))
 
 
-def _proposed(site: Site) -> Iterator[Proposal]:
-    for operator in OPERATORS:
+def _proposed(site: Site, operators: tuple[Operator, ...] | None = None) -> Iterator[Proposal]:
+    for operator in OPERATORS if operators is None else operators:
         yield from operator(site)
 
 

@@ -57,8 +57,11 @@ def lacks_environment(fact: Fact, root: str) -> bool:
     a line of the project raises by itself is no such thing."""
     if fact.error == "ModuleNotFoundError" and missing_module(fact.message):
         return True
-    if fact.frames and linecache.getline(*fact.frames[-1]).lstrip().startswith("raise "):
+    line = linecache.getline(*fact.frames[-1]).lstrip() if fact.frames else ""
+    if line.startswith("raise "):
         return False
+    if fact.error in ("OSError", "PermissionError") and "chown(" in line:
+        return True  # There is one user in a sandbox.
     return _is_outside(fact.error, fact.message, root)
 
 

@@ -4,8 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import pathlib
+import shutil
+import tempfile
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
+
+
+def _folder() -> Generator[pathlib.Path, None, None]:
+    """As pytest's `tmp_path`, removed after each run."""
+    path = tempfile.mkdtemp(prefix="quire-test-")
+    yield pathlib.Path(path).resolve()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _patches() -> Generator[Any, None, None]:
+    """pytest's own `monkeypatch`."""
+    import pytest
+
+    patch = pytest.MonkeyPatch()
+    yield patch
+    patch.undo()
+
+
+BUILTIN: dict[str, Callable[..., Any]] = {"tmp_path": _folder, "monkeypatch": _patches}
+"""Fixtures of pytest's that are as good without it."""
 
 
 class Fixture(NamedTuple):
@@ -38,6 +61,9 @@ def _add(
     above: tuple[str, ...],
 ) -> bool:
     if name in given or name in found:
+        return True
+    if name in BUILTIN:
+        found[name] = Fixture(name, BUILTIN[name], ())
         return True
     known = definitions.get(name)
     if name in above or not known or len(known) != 1:

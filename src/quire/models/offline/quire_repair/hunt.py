@@ -81,7 +81,7 @@ class Hunt:
         others = [e for e in edits if not self._can_swap([e])]
         evaluator = ground.evaluator(self._live, self._targets)
         task = Task(evaluator, swappable, self._goal, 0, ground.isolated)
-        options = self._singles(task)
+        options = self._singles(task) or self._promising(task)
         if not options and self._endless:
             options = self._slow(task, SLOW)
         options += self._fresh_singles(others, options)
@@ -122,6 +122,17 @@ class Hunt:
         self._parts += [Part(task.work[n], frozenset(v.fixed)) for n, v in found.partly]
         self._late += [(task.work[n], v) for n, v in found.late]
         return [Option(task.work[n], v.cpu, -1) for n, v in found.right]
+
+    def _promising(self, task: Task) -> list[Option]:
+        """At once what ran out of time when it had mended most of the failing tests."""
+        enough = max(len(self._failing) / 2, 1)
+        late = [item for item in self._late if len(item[1].fixed) >= enough]
+        if not late:
+            return []
+        kept, self._late = [item for item in self._late if item not in late], late
+        options = self._slow(task, SLOW)
+        self._late += kept
+        return options
 
     def _slow(self, task: Task, share: float) -> list[Option]:
         """What ran out of time once more, with more of it: for a share of the time that is left."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from .cases import Case, Collected, Plan, UnittestCase, relative, with_examples
-from .fixtures import Fixture, made, plain_fixtures
+from .fixtures import BUILTIN, Fixture, made, plain_fixtures
 from .limits import PASS, SKIP, OutOfTime, attempt
 from .loading import Broken, broken_from_error, broken_from_text
 
@@ -240,7 +240,7 @@ class _Watcher:
         if values and _copied(values) is None:
             return None
         names = [name for name in item.fixturenames if name not in {*values, "request"}]
-        own = [name for name in names if self._is_own(item, name)]
+        own = [name for name in names if name in BUILTIN or self._is_own(item, name)]
         info = vars(item).get("_fixtureinfo")
         definitions: Any = info.name2fixturedefs if info is not None else {}
         fixtures = plain_fixtures(own, definitions, set(values))

@@ -14,6 +14,7 @@ from .clusters import clusters
 from .environment import is_foreign
 from .evaluate import RIGHT, STUCK, Verdict
 from .fresh import Zygote, ask, ask_all
+from .generated import calm
 from .ground import Ground, Settings
 from .hunt import MOST_FRESH, Catch, Hunt
 from .limits import SKIP
@@ -33,8 +34,8 @@ TOGETHER = 0.6
 faults."""
 
 CONFIRMED = 8
-SINGLE_TEST_COST = 2.6
-SOME_TESTS_COST = 3.4
+SINGLE_TEST_COST = 2.2
+SOME_TESTS_COST = 3.2
 BLUNT = frozenset(["removed statement", "missing guard", "constant condition", "returned value"])
 """Kinds that make single tests pass too easily to be applied while other tests still fail."""
 
@@ -44,6 +45,7 @@ def search(settings: Settings) -> dict[str, Any]:
     started = time.monotonic()
     loading = min(settings.plan.load_seconds, 0.3 * settings.seconds)
     settings = settings._replace(plan=settings.plan._replace(load_seconds=loading))
+    calm(settings.plan.root)
     zygotes: list[Zygote] = []
     for _ in range(min(cores(), 4)):
         zygotes.append(Zygote(settings.plan, zygotes))
