@@ -248,6 +248,12 @@ def _scores_of_names(scope: Scope) -> dict[str, float]:
         if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
             name = node.id if isinstance(node, ast.Name) else node.attr
             found[name] = max(found.get(name, 0.0), _score(scope, node))
+    # Constants that are made of others, which stand before them.
+    for statement in reversed(scope.source.tree.body):
+        score = max((found.get(name, 0.0) for name in _targets(statement)), default=0.0)
+        for node in ast.walk(statement) if score else ():
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found[node.id] = max(found.get(node.id, 0.0), score)
     return found
 
 
