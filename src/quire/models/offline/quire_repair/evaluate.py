@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .baseline import Fact
 from .cases import Case, UnittestCase
+from .constants import Constants
 from .limits import FAIL, PASS, SKIP, TIMEOUT, Outcome, attempt, wall_limit
 from .live import Live, State
 from .sources import Edit, Source
@@ -73,6 +74,7 @@ class Evaluator:
         self._seen: set[tuple[str, int, object]] = set()
         self._units: set[tuple[str, int]] = set()
         self._state: State | None = None
+        self._constants = Constants(sources)
         roots = {source.root for source in sources.values()}
         files = {case.file for case in cases if case.file}
         self._tests = [os.path.join(root, *file.split("/")) for root in roots for file in files]
@@ -95,6 +97,11 @@ class Evaluator:
         try:
             for path, unit in dict.fromkeys((e.path, e.unit) for e in edits):
                 source = self._sources[path]
+                if unit < 0:
+                    mine = [e for e in edits if e.path == path and e.unit < 0]
+                    if not self._constants.swap(path, mine):
+                        return Verdict(INVALID, (), 0.0)
+                    continue
                 mine = [e for e in edits if (e.path, e.unit) == (path, unit)]
                 code = self._live.swap(source, source.units[unit], mine)
                 if code is None:
@@ -104,6 +111,7 @@ class Evaluator:
             return self._run(goal, self._noticing(edits, goal), level)
         finally:
             self._live.restore()
+            self._constants.restore()
             if self._state is not None:
                 self._state.restore()
 

@@ -10,6 +10,7 @@ from .candidates import single_edits
 from .choose import Group, Option, groups
 from .classes import readable
 from .combine import Part, complementary, extended
+from .constants import Constants
 from .evaluate import LIMITS, RIGHT, Verdict
 from .fresh import ask_all
 from .ground import Ground
@@ -60,6 +61,7 @@ class Hunt:
         self._lines = ground.lines(failing)
         self._targets = ground.targets(self._lines)
         self._live = Live(ground.sources)
+        self._constants = Constants(ground.sources)
         self._parts: list[Part] = []
         self._late: list[tuple[list[Edit], Verdict]] = []
         self._endless = any(ground.facts[i].status == TIMEOUT for i in failing)
@@ -75,10 +77,11 @@ class Hunt:
         edits = self._edits()
         how = "one process each" if ground.isolated else "in process"
         ground.report(f"{len(edits)} candidate edits in {len(self._targets)} functions, {how}")
-        singles = [e for e in edits if self._can_swap([e])]
+        able = {id(e): self._can_swap([e]) for e in edits}
+        singles = [e for e in edits if able[id(e)]]
         texts = {path: source.text for path, source in ground.sources.items()}
         swappable = sorted([*([e] for e in singles), *twins(singles, texts)], key=cost_of)
-        others = [e for e in edits if not self._can_swap([e])]
+        others = [e for e in edits if not able[id(e)]]
         evaluator = ground.evaluator(self._live, self._targets)
         task = Task(evaluator, swappable, self._goal, 0, ground.isolated)
         options = self._singles(task) or self._promising(task)
@@ -109,6 +112,9 @@ class Hunt:
         return Knowledge(self._lines, types, mined, compared, crashes, classes)
 
     def _can_swap(self, edits: list[Edit]) -> bool:
+        return all(self._is_live([e]) or self._constants.knows(e) for e in edits)
+
+    def _is_live(self, edits: list[Edit]) -> bool:
         return all(e.unit >= 0 and self._live.knows(e.path, e.unit) for e in edits)
 
     def _left(self) -> float:
@@ -198,7 +204,7 @@ class Hunt:
         options.sort(key=lambda o: (cost_of(o.edits), [(e.path, e.start, e.text) for e in o.edits]))
         count = len(options)
         options = options[:MOST_OPTIONS]
-        swapped = [o for o in options if self._can_swap(o.edits)]
+        swapped = [o for o in options if self._is_live(o.edits)]
         behaviour: Behaviour | None = None
         if len(options) > 1 and swapped:
             replay = Replay(ground.sources, self._live)
