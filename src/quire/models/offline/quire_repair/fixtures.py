@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import pathlib
 import shutil
 import tempfile
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 
 
 def _folder() -> Generator[pathlib.Path, None, None]:
-    """As pytest's `tmp_path`, removed after each run."""
-    path = tempfile.mkdtemp(prefix="quire-test-")
+    """As pytest's `tmp_path`, where pytest would make it; removed after each run."""
+    root = os.environ.get("PYTEST_DEBUG_TEMPROOT") or None
+    path = tempfile.mkdtemp(prefix="quire-test-", dir=root)
     yield pathlib.Path(path).resolve()
     shutil.rmtree(path, ignore_errors=True)
 
