@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.repair_cases import Case, Repair, repair
+from tests.e2e.repair_cases import Case, Repair, program, repair, search, write
 
 
 def mended(folder: Path, code: str, tests: str, kept: str) -> Repair:
@@ -177,3 +177,37 @@ def test_less():
     assert result.found["status"] == "repaired", result.found
     assert new_lines(result) == [f"return price * {used} + fee"]
     assert result.right
+
+
+def test_property_tests_are_mended_with_few_examples(tmp_path: Path) -> None:
+    code = "def doubled(numbers):\n    return [n + n for n in numbers[1:]]\n"
+    test = (
+        "from hypothesis import given, strategies as st\n\nfrom lists import doubled\n\n\n"
+        "@given(st.lists(st.integers()))\ndef test_every_number(numbers):\n"
+        "    assert doubled(numbers) == [2 * n for n in numbers]\n"
+    )
+    write(tmp_path, {"lists.py": code, "test_lists.py": test})
+    found = search(tmp_path, program(tmp_path, "look"))
+    assert found["status"] == "repaired"
+    assert found["changes"][0]["new"] == "return [n + n for n in numbers]"
+    assert snapshot_of(tmp_path) == ["lists.py", "test_lists.py"]
+
+
+def test_a_constant_of_a_module_is_mended_and_what_is_made_of_it(tmp_path: Path) -> None:
+    table = 'BASE = {"k": 10, "m": 10}\nALL = {**BASE, "": 0}\n'
+    code = "from table import ALL\n\n\ndef bits(unit):\n    return 2 ** ALL[unit]\n"
+    test = (
+        "from sizes import bits\n\n\ndef test_bits():\n"
+        '    assert [bits(u) for u in ("", "k", "m")] == [1, 2 ** 10, 2 ** 20]\n'
+    )
+    write(tmp_path, {"table.py": table, "sizes.py": code, "test_sizes.py": test})
+    found = search(tmp_path, program(tmp_path, "look"))
+    assert found["status"] == "repaired"
+    assert (found["changes"][0]["path"], found["changes"][0]["new"]) == (
+        "table.py",
+        'BASE = {"k": 10, "m": 20}',
+    )
+
+
+def snapshot_of(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from .sources import FunctionNode, Source
+from .trace import Line
 
 
 def readable(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
@@ -18,6 +19,31 @@ def readable(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
                 names = found.setdefault(node.name, {})
                 names.update((name, None) for inner in node.body for name in _readable(inner))
     return {name: tuple(names) for name, names in found.items()}
+
+
+def names_read(
+    sources: Iterable[Source], lines: dict[Line, float]
+) -> tuple[tuple[str, float], ...]:
+    """The names and attributes that suspicious lines read, with the highest suspicion of each."""
+    found: dict[str, float] = {}
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                score = lines.get((source.path, node.lineno), 0.0)
+                if score > found.get(name, 0.0):
+                    found[name] = score
+    return tuple(sorted(found.items()))
+
+
+def assigns(source: Source, names: set[str]) -> bool:
+    """The module gives one of these names its value."""
+    for node in source.tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        if any(isinstance(t, ast.Name) and t.id in names for t in targets):
+            return True
+    return False
 
 
 def _readable(node: ast.stmt) -> Iterator[str]:

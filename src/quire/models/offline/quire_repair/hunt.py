@@ -8,7 +8,7 @@ from typing import NamedTuple
 from . import baseline
 from .candidates import single_edits
 from .choose import Group, Option, groups
-from .classes import readable
+from .classes import names_read, readable
 from .combine import Part, complementary, extended
 from .constants import Constants
 from .evaluate import LIMITS, RIGHT, Verdict
@@ -97,7 +97,10 @@ class Hunt:
 
     def _edits(self) -> list[Edit]:
         known = self._learn()
-        modules = list(dict.fromkeys(source for source, _ in self._targets))
+        own = list(dict.fromkeys(source for source, _ in self._targets))
+        read = names_read(own, self._lines)
+        modules = [*own, *self._ground.holders({name for name, _ in read}, own)]
+        known = known._replace(read=read)
         return single_edits(self._targets, modules, known)[:MOST_CANDIDATES]
 
     def _learn(self) -> Knowledge:

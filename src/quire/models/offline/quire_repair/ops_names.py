@@ -255,21 +255,34 @@ def _more_arguments(site: Site, node: ast.Call) -> Iterator[Proposal]:
             yield Proposal(end, end, f"{comma}{other}", "missing argument", 2.5)
 
 
+def moved(text: str, by: int) -> str:
+    """A number so much more, worked out where it is a literal."""
+    if text.isdigit():
+        return str(int(text) + by)
+    return f"{text} + {by}" if by > 0 else f"{text} - {-by}"
+
+
 def _range(site: Site, node: ast.Call) -> Iterator[Proposal]:
     args = [site.src(a) for a in node.args]
     texts: list[tuple[str, float]] = []
     if len(args) == 1:
-        texts += [(f"1, {args[0]}", 1.6), (f"1, {args[0]} + 1", 1.6), (f"2, {args[0]}", 2.2)]
-        texts += [(f"{args[0]} - 1, -1, -1", 1.9), (f"{args[0]}, 0, -1", 2.2)]
+        texts += [(f"1, {args[0]}", 1.6), (f"1, {moved(args[0], 1)}", 1.6), (f"2, {args[0]}", 2.2)]
+        texts += [(f"{moved(args[0], -1)}, -1, -1", 1.9), (f"{args[0]}, 0, -1", 2.2)]
         texts += [(f"0, {args[0]}, 2", 2.4)]
     elif len(args) == 2:
-        texts += [(f"{args[0]} + 1, {args[1]}", 1.5), (f"{args[0]}, {args[1]}, 2", 2.4)]
-        texts += [(f"{args[1]} - 1, {args[0]} - 1, -1", 2.2), (args[1], 1.8)]
-        texts += [(f"{args[0]}, {args[1]}, -1", 1.8), (f"{args[0]} + 1, {args[1]} + 1", 1.9)]
+        texts += [(f"{moved(args[0], 1)}, {args[1]}", 1.5), (f"{args[0]}, {args[1]}, 2", 2.4)]
+        texts += [(f"{moved(args[1], -1)}, {moved(args[0], -1)}, -1", 2.2), (args[1], 1.8)]
+        texts += [
+            (f"{args[0]}, {args[1]}, -1", 1.8),
+            (f"{moved(args[0], 1)}, {moved(args[1], 1)}", 1.9),
+        ]
     elif len(args) == 3:
-        texts += [(f"{args[0]}, {args[1]}", 2.0), (f"{args[0]}, {args[1]} - 1, {args[2]}", 1.5)]
+        texts += [
+            (f"{args[0]}, {args[1]}", 2.0),
+            (f"{args[0]}, {moved(args[1], -1)}, {args[2]}", 1.5),
+        ]
         texts += [(f"{args[0]}, {args[1]}, -{args[2]}", 1.9)]
-        texts += [(f"{args[0]} - 1, {args[1]}, {args[2]}", 1.5)]
+        texts += [(f"{moved(args[0], -1)}, {args[1]}, {args[2]}", 1.5)]
     for text, prior in texts:
         yield site.replace(f"{site.src(node.func)}({text})", "range", prior, tight=True)
 
@@ -328,11 +341,19 @@ def _slices(site: Site, base: str, index: ast.Slice) -> Iterator[Proposal]:
     step = f":{site.src(index.step)}" if index.step is not None else ""
     texts: dict[str, float] = {}
     if low:
-        texts.update({f"{low} + 1:{high}": 1.4, f"{low} - 1:{high}": 1.4, f":{high}": 1.8})
+        texts.update(
+            {
+                f"{moved(low, 1)}:{high}": 1.4,
+                f"{moved(low, -1)}:{high}": 1.4,
+                f":{high}": 1.8 if high else 2.0,
+            }
+        )
     else:
         texts.update({f"1:{high}": 1.6})
     if high:
-        texts.update({f"{low}:{high} + 1": 1.4, f"{low}:{high} - 1": 1.4, f"{low}:": 1.8})
+        texts.update(
+            {f"{low}:{moved(high, 1)}": 1.4, f"{low}:{moved(high, -1)}": 1.4, f"{low}:": 1.8}
+        )
         texts[f"{low}:-{high}"] = 2.3
     else:
         texts.update({f"{low}:-1": 1.6})
@@ -345,7 +366,8 @@ def _slices(site: Site, base: str, index: ast.Slice) -> Iterator[Proposal]:
         texts[f"{high}:"] = 1.6
         texts[f"-{high}:"] = 1.9
     for text, prior in texts.items():
-        yield site.replace(f"{base}[{text}{step}]", "slice", prior, tight=True)
+        if not text.startswith("0:"):
+            yield site.replace(f"{base}[{text}{step}]", "slice", prior, tight=True)
     if step:
         yield site.replace(f"{base}[{low}:{high}]", "slice", 1.8, tight=True)
     if not low and not high:

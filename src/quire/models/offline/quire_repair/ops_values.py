@@ -252,6 +252,8 @@ def _integer(site: Site, value: int) -> Iterator[Proposal]:
 def _neutral(site: Site) -> int | None:
     """The number that would make an operation do nothing: dropping the operand says it better."""
     parent = site.parent
+    if isinstance(parent, ast.Slice) and site.node is parent.lower:
+        return 0
     if not isinstance(parent, ast.BinOp):
         return None
     if site.node is parent.left and not isinstance(parent.op, (ast.Add, ast.Mult)):

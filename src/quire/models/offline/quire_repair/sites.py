@@ -49,6 +49,9 @@ class Knowledge(NamedTuple):
     classes: dict[str, tuple[str, ...]]
     """What can be read without arguments from objects of the project's classes."""
 
+    read: tuple[tuple[str, float], ...] = ()
+    """Names and attributes that suspicious lines of all modules read, with their suspicion."""
+
 
 class Scope:
     """Names and expressions of one function, and of its class and module; without a unit, of the
@@ -248,6 +251,8 @@ def _scores_of_names(scope: Scope) -> dict[str, float]:
         if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
             name = node.id if isinstance(node, ast.Name) else node.attr
             found[name] = max(found.get(name, 0.0), _score(scope, node))
+    for name, score in scope.known.read:
+        found[name] = max(found.get(name, 0.0), score)
     # Constants that are made of others, which stand before them.
     for statement in reversed(scope.source.tree.body):
         score = max((found.get(name, 0.0) for name in _targets(statement)), default=0.0)
