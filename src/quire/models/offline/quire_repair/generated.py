@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import tempfile
 from typing import Any
 
 from .limits import attempt
@@ -27,6 +29,10 @@ def _is_used(root: str) -> bool:
 
 
 def _load_profile() -> None:
+    # What it keeps for itself stays out of the project.
+    os.environ.setdefault(
+        "HYPOTHESIS_STORAGE_DIRECTORY", os.path.join(tempfile.gettempdir(), "quire-hypothesis")
+    )
     hypothesis: Any = importlib.import_module("hypothesis")
     settings = hypothesis.settings
     settings.register_profile(
