@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from .sources import FunctionNode, Source
 from .trace import Line
+
+MOST_HOLDERS = 60
 
 
 def readable(sources: Iterable[Source]) -> dict[str, tuple[str, ...]]:
@@ -36,8 +38,15 @@ def names_read(
     return tuple(sorted(found.items()))
 
 
-def assigns(source: Source, names: set[str]) -> bool:
-    """The module gives one of these names its value."""
+def holders(
+    paths: list[str], read: Callable[[str], Source | None], names: set[str]
+) -> list[Source]:
+    """The modules that give these names their values; none in a project of many modules."""
+    sources = [read(path) for path in paths] if len(paths) <= MOST_HOLDERS else []
+    return [source for source in sources if source is not None and _assigns(source, names)]
+
+
+def _assigns(source: Source, names: set[str]) -> bool:
     for node in source.tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else []
         targets = [node.target] if isinstance(node, ast.AnnAssign) else targets

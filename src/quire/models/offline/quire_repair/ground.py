@@ -12,7 +12,6 @@ from . import baseline
 from .account import Account
 from .baseline import Fact
 from .cases import Case, Plan
-from .classes import assigns
 from .configured import configured
 from .environment import lacks_environment
 from .evaluate import Evaluator, Goal
@@ -31,7 +30,6 @@ from .trace import Line
 MOST_TARGETS = 80
 MOST_REPEATED = 200
 MOST_READ = 12
-MOST_HOLDERS = 60
 CALLED = 0.12
 """How much more suspicious a function is that the failing line of a test calls."""
 UNKNOWN_SECONDS = 0.3
@@ -213,12 +211,6 @@ class Ground:
                 best[place] = max(best.get(place, 0.0), score)
         ranked = sorted(best, key=lambda key: (-best[key], key))[:MOST_TARGETS]
         return [(self.sources[path], self.sources[path].units[unit]) for path, unit in ranked]
-
-    def holders(self, names: set[str], known: list[Source]) -> list[Source]:
-        """Other modules of a small project that give these names their values."""
-        paths = [path for path in self.files.values() if path not in {s.path for s in known}]
-        sources = [self.source(path) for path in paths] if len(paths) <= MOST_HOLDERS else []
-        return [source for source in sources if source is not None and assigns(source, names)]
 
     def place(self, path: str, line: int) -> Place | None:
         source = self.source(path)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from . import baseline
 from .candidates import single_edits
 from .choose import Group, Option, groups
-from .classes import names_read, readable
+from .classes import holders, names_read, readable
 from .combine import Part, complementary, extended
 from .constants import Constants
 from .evaluate import LIMITS, RIGHT, Verdict
@@ -99,7 +99,9 @@ class Hunt:
         known = self._learn()
         own = list(dict.fromkeys(source for source, _ in self._targets))
         read = names_read(own, self._lines)
-        modules = [*own, *self._ground.holders({name for name, _ in read}, own)]
+        ground = self._ground
+        others = [path for path in ground.files.values() if path not in {s.path for s in own}]
+        modules = [*own, *holders(others, ground.source, {name for name, _ in read})]
         known = known._replace(read=read)
         return single_edits(self._targets, modules, known)[:MOST_CANDIDATES]
 
