@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import time
@@ -331,3 +332,23 @@ def test_what_a_run_tells_is_what_counts(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == WANTED, done.stderr
+
+
+def test_modules_inside_of_packages_are_put_back(tmp_path: Path) -> None:
+    folder = tmp_path / "quire_package"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from . import inner\n")
+    (folder / "inner.py").write_text("TABLE = {'a': {'b': 1}}\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        inner = importlib.import_module("quire_package.inner")
+        paths = ("quire_package/__init__.py", "quire_package/inner.py")
+        sources = {path: Source(str(tmp_path), path, "") for path in paths}
+        state = State(sources)
+        inner.TABLE["a"]["b"] = 2
+        state.restore()
+        assert inner.TABLE == {"a": {"b": 1}}
+    finally:
+        sys.path.remove(str(tmp_path))
+        for name in ("quire_package", "quire_package.inner"):
+            sys.modules.pop(name, None)

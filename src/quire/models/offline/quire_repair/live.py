@@ -146,11 +146,15 @@ class State:
         self._left = MOST
         own = {os.path.realpath(source.absolute) for source in sources.values()}
         files = own | {os.path.realpath(path) for path in tests}
-        for name, module in sorted(sys.modules.items()):
+        found: list[tuple[bool, str, ModuleType]] = []
+        for name, module in sys.modules.items():
             file = vars(module).get("__file__")
             path = os.path.realpath(file) if name != "__main__" and file else ""
             if path in files:
-                self._take(module, module.__name__, path in own)
+                found.append((path not in own, name, module))
+        # The project's own first: what tests lead to may be more than is watched.
+        for is_test, _, module in sorted(found, key=lambda item: item[:2]):
+            self._take(module, module.__name__, not is_test)
         spaces = [vars(owner) for owner, _, _ in self._spaces]
         holders = [container for container, _ in self._holders]
         self._rows = [some for some in holders if type(some) in ROWS]
@@ -199,7 +203,9 @@ class State:
         """Watch the containers that a value leads to."""
         kind = type(thing)
         value: Any = thing
-        if kind in PLAIN or issubclass(kind, type) or depth == 0 or id(value) in self._met:
+        if kind in PLAIN or issubclass(kind, (type, ModuleType)):
+            return
+        if depth == 0 or id(value) in self._met:
             return
         inner: list[Any] = []
         if kind in (*ROWS, *TABLES, tuple):
