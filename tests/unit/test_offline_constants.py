@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -17,9 +16,9 @@ from quire.models.offline.quire_repair.baseline import Fact
 from quire.models.offline.quire_repair.constants import Constants
 from quire.models.offline.quire_repair.fixtures import made, plain_fixtures
 from quire.models.offline.quire_repair.flow import leading_to
-from quire.models.offline.quire_repair.limits import install_timer
 from quire.models.offline.quire_repair.localise import ochiai, spectra
 from quire.models.offline.quire_repair.sources import Edit, Source, read_source
+from tests.unit.search_timer import search_timer as search_timer
 
 TABLE = """\
 import re
@@ -39,17 +38,6 @@ class Unit:
 def factor(name, table=ALL):
     return BASE[name]
 """
-
-
-@pytest.fixture(autouse=True)
-def _timer() -> Iterator[None]:
-    """As in the processes of the search; put back afterwards."""
-    numbers = (signal.SIGVTALRM, signal.SIGALRM)
-    before = [signal.getsignal(number) for number in numbers]
-    install_timer()
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
 
 
 @pytest.fixture

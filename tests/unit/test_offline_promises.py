@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -30,7 +29,6 @@ from quire.models.offline.quire_repair.combine import (
     extended,
 )
 from quire.models.offline.quire_repair.evaluate import Evaluator, Goal
-from quire.models.offline.quire_repair.limits import install_timer
 from quire.models.offline.quire_repair.live import Live, State
 from quire.models.offline.quire_repair.partial import MOST_ALIKE, TWIN, overlap, twins
 from quire.models.offline.quire_repair.pool import cost_of
@@ -44,17 +42,7 @@ from quire.models.offline.quire_repair.properties import (
 )
 from quire.models.offline.quire_repair.sources import Edit, Source
 from tests.e2e.repair_cases import PROGRAM
-
-
-@pytest.fixture(autouse=True)
-def _timer() -> Iterator[None]:
-    """As in the processes of the search; put back afterwards."""
-    numbers = (signal.SIGVTALRM, signal.SIGALRM)
-    before = [signal.getsignal(number) for number in numbers]
-    install_timer()
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+from tests.unit.search_timer import search_timer as search_timer
 
 
 @pytest.fixture

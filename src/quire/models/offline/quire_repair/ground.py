@@ -188,9 +188,12 @@ class Ground:
     def _nearer(self, scores: dict[Line, float], failing: list[int]) -> dict[Line, float]:
         """Raised in functions by whose results the tests fail, as the tests' own text tells."""
         called: dict[str, float] = {}
-        for index in failing[:MOST_READ]:
+        some = failing[:MOST_READ]
+        files = {self.facts[i].file for i in some} - {""}
+        tests = {file: read_source(self.root, file) for file in files}
+        for index in some:
             fact = self.facts[index]
-            test = read_source(self.root, fact.file) if fact.file else None
+            test = tests.get(fact.file)
             own = os.path.realpath(os.path.join(self.root, fact.file))
             at = [number for path, number in fact.frames if os.path.realpath(path) == own]
             for name, weight in leading_to(test, at[-1]).items() if test and at else ():
