@@ -6,6 +6,15 @@ import ast
 from collections.abc import Iterator
 
 from .ops_conditions import condition_atoms
+from .places import (
+    begins_line,
+    ends_line,
+    first_line,
+    first_statement,
+    insertion,
+    place,
+    whole_lines,
+)
 from .sites import Proposal, Site, alike, base_type, is_numeric
 from .sources import blocks
 
@@ -144,7 +153,7 @@ def branch(site: Site) -> Iterator[Proposal]:
         return
     if not node.orelse:
         yield Proposal(start, start + 2, "while", "loop for a branch", 2.0)
-    block, number = _place(site)
+    block, number = place(site)
     if number > 0 and isinstance(block[number - 1], ast.If):
         yield Proposal(start, start + 2, "elif", "branch", 1.9)
 
@@ -156,8 +165,8 @@ def removed(site: Site) -> Iterator[Proposal]:
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return
-    block, _ = _place(site)
-    start, end = _whole_lines(site, node)
+    block, _ = place(site)
+    start, end = whole_lines(site, node)
     text = "" if len(block) > 1 else f"{site.source.indent_of(node.lineno)}pass\n"
     prior = 1.9 if isinstance(node, JUMPS) else 2.2
     if isinstance(node, ast.If):
@@ -171,13 +180,13 @@ def moved(site: Site) -> Iterator[Proposal]:
     node = site.node
     if not isinstance(node, ast.stmt):
         return
-    block, number = _place(site)
-    start, end = _whole_lines(site, node)
+    block, number = place(site)
+    start, end = whole_lines(site, node)
     if start == end:
         return
     own = site.source.text[start:end]
     if number + 1 < len(block):
-        after_start, after_end = _whole_lines(site, block[number + 1])
+        after_start, after_end = whole_lines(site, block[number + 1])
         if after_start == end and not isinstance(block[number + 1], ast.FunctionDef):
             text = site.source.text[after_start:after_end] + own
             yield Proposal(start, after_end, _ended(text), "order of statements", 2.1)
@@ -185,7 +194,7 @@ def moved(site: Site) -> Iterator[Proposal]:
     outer_line = parent.lineno if isinstance(parent, ast.stmt) else 0
     is_last = number == len(block) - 1
     if outer_line and parent is not site.scope.node and is_last and number > 0:
-        _, outer_end = _whole_lines(site, parent) if isinstance(parent, ast.stmt) else (0, 0)
+        _, outer_end = whole_lines(site, parent) if isinstance(parent, ast.stmt) else (0, 0)
         if outer_end == end:
             text = _indented(own, site.source.indent_of(outer_line))
             prior = 1.5 if isinstance(node, ast.Return) else 1.9
@@ -214,40 +223,40 @@ def inserted(site: Site) -> Iterator[Proposal]:
     node = site.node
     if not isinstance(node, ast.stmt):
         return
-    block, number = _place(site)
+    block, number = place(site)
     line = (node.end_lineno or node.lineno) + 1
     end, indent = site.source.line_start(line), site.source.indent_of(node.lineno)
     is_elif = site.source.text.startswith("elif", site.span()[0])
-    if number == _first_statement(block) and _begins_line(site, node) and not is_elif:
-        yield from _statements(site, block, site.source.line_start(_first_line(node)), indent)
-    if site.source.text[end - 1 : end] != "\n" or not _ends_line(site, node):
+    if number == first_statement(block) and begins_line(site, node) and not is_elif:
+        yield from _statements(site, block, site.source.line_start(first_line(node)), indent)
+    if site.source.text[end - 1 : end] != "\n" or not ends_line(site, node):
         return
-    if not _begins_line(site, block[0]):
+    if not begins_line(site, block[0]):
         return
     last = number == len(block) - 1
     if last and site.parent is site.scope.node and not isinstance(node, JUMPS):
         for text in site.scope.locals:
             if text != "self":
-                yield _line(end, f"{indent}return {text}\n", "missing return", 1.8)
+                yield insertion(end, f"{indent}return {text}\n", "missing return", 1.8)
     if isinstance(site.parent, ast.While) and last:
         yield from _loop_steps(site, site.parent, end, indent)
     if isinstance(site.parent, (*LOOPS, ast.If)) and last and not isinstance(node, JUMPS):
         for text in _ways_out(site):
-            yield _line(end, f"{indent}{text}\n", "missing jump", 2.6)
+            yield insertion(end, f"{indent}{text}\n", "missing jump", 2.6)
     if not isinstance(node, JUMPS):
         yield from _statements(site, block, end, indent)
 
 
 def _statements(site: Site, block: list[ast.stmt], at: int, indent: str) -> Iterator[Proposal]:
     for text in _updates(site, block):
-        yield _line(at, f"{indent}{text}\n", "missing update", 3.2)
+        yield insertion(at, f"{indent}{text}\n", "missing update", 3.2)
     for name in [n for n in site.names()[:8] if is_numeric(site.scope.name_types(n))]:
-        yield _line(at, f"{indent}{name} = -{name}\n", "missing update", 2.9)
+        yield insertion(at, f"{indent}{name} = -{name}\n", "missing update", 2.9)
     for text, names in _copies(site):
-        yield _line(at, f"{indent}{text}\n", "missing statement", 2.9)
+        yield insertion(at, f"{indent}{text}\n", "missing statement", 2.9)
         for name in names:
             inner = f"{indent}if {name}:\n{indent}{site.source.step}{text}\n"
-            yield _line(at, inner, "missing statement", 3.3)
+            yield insertion(at, inner, "missing statement", 3.3)
 
 
 def _ways_out(site: Site) -> Iterator[str]:
@@ -270,7 +279,7 @@ def _loop_steps(site: Site, loop: ast.While, end: int, indent: str) -> Iterator[
         if is_numeric(site.scope.name_types(name)):
             prior = 1.7 if name not in changed else 2.5
             for text in (f"{name} += 1", f"{name} -= 1", f"{name} //= 2"):
-                yield _line(end, f"{indent}{text}\n", "missing step", prior)
+                yield insertion(end, f"{indent}{text}\n", "missing step", prior)
 
 
 def _updates(site: Site, block: list[ast.stmt]) -> Iterator[str]:
@@ -325,12 +334,12 @@ def guard(site: Site) -> Iterator[Proposal]:
     node = site.node
     if not isinstance(node, ast.stmt) or site.scope.unit is None:
         return
-    block, number = _place(site)
-    first = site.parent is site.scope.node and number == _first_statement(block)
+    block, number = place(site)
+    first = site.parent is site.scope.node and number == first_statement(block)
     in_loop = isinstance(site.parent, LOOPS) and number == 0
-    if (not first and not in_loop) or not _begins_line(site, node):
+    if (not first and not in_loop) or not begins_line(site, node):
         return
-    start = site.source.line_start(_first_line(node))
+    start = site.source.line_start(first_line(node))
     indent = site.source.indent_of(node.lineno)
     outcomes = [] if first else [("continue", 0.0), ("break", 0.2)]
     outcomes += _outcomes(site) if first or site.scope.known.crashes else []
@@ -338,28 +347,7 @@ def guard(site: Site) -> Iterator[Proposal]:
         for outcome, more in outcomes:
             text = f"{indent}if {atom}:\n{indent}{site.source.step}{outcome}\n"
             prior = 2.5 + price + more - (0.3 if site.scope.known.crashes else 0.0)
-            yield _line(start, text, "missing guard", prior)
-
-
-def _begins_line(site: Site, node: ast.stmt) -> bool:
-    """Nothing stands before it on its line: its block is not that of a one-line function."""
-    line = _first_line(node)
-    start = site.source.line_start(line)
-    return line != node.lineno or not site.source.text[start : site.source.span(node)[0]].strip()
-
-
-def _ends_line(site: Site, node: ast.stmt) -> bool:
-    """Nothing but a comment follows on its line."""
-    end = site.source.span(node)[1]
-    rest = site.source.text[end : site.source.line_start(site.source.line_of(end) + 1)]
-    return rest.strip(" \t\f;\n")[:1] in ("", "#")
-
-
-def _first_statement(block: list[ast.stmt]) -> int:
-    """After the docstring."""
-    first = block[0]
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return 1 if is_text and len(block) > 1 else 0
+            yield insertion(start, text, "missing guard", prior)
 
 
 def _outcomes(site: Site) -> Iterator[tuple[str, float]]:
@@ -424,37 +412,6 @@ def _last_part(site: Site, node: ast.Try) -> Iterator[Proposal]:
         at = text.rfind(old, site.span()[0], site.source.span(block[0])[0])
         if at >= 0:
             yield Proposal(at, at + len(old), new, "branch", 1.8)
-
-
-def _line(at: int, text: str, kind: str, prior: float) -> Proposal:
-    return Proposal(at, at, text, kind, prior)
-
-
-def _place(site: Site) -> tuple[list[ast.stmt], int]:
-    """The block a statement stands in and its number there."""
-    for block in blocks(site.parent):
-        for number, statement in enumerate(block):
-            if statement is site.node:
-                return block, number
-    return [site.statement], 0
-
-
-def _whole_lines(site: Site, node: ast.stmt) -> tuple[int, int]:
-    """The lines of a statement that has them for itself; an empty span for others."""
-    first = _first_line(node)
-    start = site.source.line_start(first)
-    end = site.source.line_start((node.end_lineno or node.lineno) + 1)
-    text = site.source.text[start:end]
-    shares = ";" in text.split("\n")[-2:][0] if text else True
-    before = site.source.text[start : site.source.offset(node.lineno, node.col_offset)]
-    return (start, start) if shares or (before.strip() and first == node.lineno) else (start, end)
-
-
-def _first_line(node: ast.stmt) -> int:
-    """With decorators."""
-    decorated = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    decorators = node.decorator_list if decorated else []
-    return min([node.lineno, *(d.lineno for d in decorators)])
 
 
 OPERATORS = (
