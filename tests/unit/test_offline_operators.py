@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from quire.models.offline.quire_repair import ops_calls, ops_flow, ops_guards, ops_logic
 from quire.models.offline.quire_repair.candidates import OPERATORS, priced, single_edits
+from quire.models.offline.quire_repair.fragments import gather
+from quire.models.offline.quire_repair.helpers import Helper
 from quire.models.offline.quire_repair.mining import Mined
 from quire.models.offline.quire_repair.sites import (
     Knowledge,
@@ -43,7 +45,9 @@ def knowledge(source: Source, seen: Seen | None) -> Knowledge:
             kinds = EVERY_TYPE if seen is None else seen.get(source.segment(node), ())
             types[source.path, *source.span(node)] = kinds
     mined = Mined((42,), ("x",), ("KeyError",))
-    return Knowledge(lines, types, mined, (("1", "2"),), True, {})
+    known = Knowledge(lines, types, mined, (("1", "2"),), True, {})
+    helpers = (Helper("helper", 0, 2, (), (), False), Helper("side.helper", 1, 1, (), (), False))
+    return known._replace(fragments=gather([source], types), helpers=((source.path, helpers),))
 
 
 def sites(source: Source, seen: Seen | None) -> Iterator[tuple[Unit | None, Site]]:

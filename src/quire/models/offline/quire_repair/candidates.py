@@ -10,6 +10,7 @@ from . import (
     ops_calls,
     ops_conditions,
     ops_flow,
+    ops_fragments,
     ops_guards,
     ops_logic,
     ops_names,
@@ -24,6 +25,7 @@ OPERATORS: tuple[Operator, ...] = (
     *(*ops_values.OPERATORS, *ops_names.OPERATORS),
     *(*ops_flow.OPERATORS, *ops_text.OPERATORS, *ops_logic.OPERATORS),
     *(*ops_calls.OPERATORS, *ops_guards.OPERATORS, *ops_conditions.OPERATORS),
+    *ops_fragments.OPERATORS,
 )
 USUAL: tuple[Operator, ...] = (
     *(*ops_values.OPERATORS, *ops_names.OPERATORS, *ops_text.OPERATORS),

@@ -12,8 +12,10 @@ from .classes import holders, names_read, readable
 from .combine import Part, complementary, extended
 from .constants import Constants
 from .evaluate import LIMITS, RIGHT, Verdict
+from .fragments import gather, neighbours
 from .fresh import ask_all
 from .ground import Ground
+from .helpers import Helpers
 from .limits import PASS, SKIP, TIMEOUT
 from .live import Live
 from .mining import mine
@@ -114,7 +116,13 @@ class Hunt:
         mined = mine(ground.root, [(f.file, f.id) for f in failing])
         compared = witnesses(ground.root, ground.cases, facts)
         crashes, classes = ground.crashes(self._failing), readable(ground.sources.values())
-        return Knowledge(self._lines, types, mined, compared, crashes, classes)
+        known = Knowledge(self._lines, types, mined, compared, crashes, classes)
+        own = list(dict.fromkeys(source for source, _ in self._targets))
+        helpers = Helpers(ground.files, ground.sources, types)
+        return known._replace(
+            fragments=gather([*own, *neighbours(ground.root, own, ground.files.values())], types),
+            helpers=tuple((source.path, helpers.of(source)) for source in own),
+        )
 
     def _can_swap(self, edits: list[Edit]) -> bool:
         return all(self._is_live([e]) or self._constants.knows(e) for e in edits)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from .sites import (
+    ATOMS,
     UNSURE,
     Proposal,
     Site,
@@ -151,7 +152,7 @@ def _donated(site: Site, types: tuple[str, ...]) -> Iterator[Proposal]:
     own = site.src(site.node) if isinstance(site.node, ast.expr) else ""
     for text, other, node in site.scope.donors:
         if text != own and alike(types, other) and not _inside(site, node):
-            yield site.replace(text, "expression", 2.5)
+            yield site.replace(text, "expression", 2.5, tight=isinstance(node, ATOMS))
 
 
 def _inside(site: Site, donor: ast.expr) -> bool:

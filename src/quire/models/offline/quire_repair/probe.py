@@ -29,6 +29,9 @@ UNREAD = ("args", "returns", "annotation", "decorator_list", "type_params")
 Key = tuple[str, int, int]
 """(path, start, end) of an expression."""
 
+Types = tuple[str, ...]
+"""Names of types."""
+
 
 class Probe:
     """Records type names per expression."""
@@ -106,3 +109,16 @@ def describe(value: Any) -> str:
     if type(value) in (list, tuple) and value:
         return f"{name}[{type(value[0]).__name__}]"
     return name
+
+
+def shape(node: ast.expr) -> Types:
+    """A type that shows without running."""
+    shapes: list[tuple[type[ast.expr] | tuple[type[ast.expr], ...], str]] = [
+        ((ast.List, ast.ListComp), "list"),
+        ((ast.Dict, ast.DictComp), "dict"),
+        ((ast.Set, ast.SetComp), "set"),
+        (ast.Tuple, "tuple"),
+        (ast.JoinedStr, "str"),
+        (ast.Compare, "bool"),
+    ]
+    return next(((name,) for kinds, name in shapes if isinstance(node, kinds)), ())

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .fragments import NOTHING, Fragments
+from .helpers import Helper
 from .mining import Mined
-from .probe import Key
+from .probe import Key, Types, shape
 from .sources import FunctionNode, Source, Unit, blocks
 from .trace import Line
 
 Expressions = (ast.expr, ast.keyword)
-Types = tuple[str, ...]
 
 ATOMS = (
     *(ast.Name, ast.Constant, ast.Attribute, ast.Call, ast.Subscript, ast.List, ast.Dict),
@@ -52,6 +53,10 @@ class Knowledge(NamedTuple):
     read: tuple[tuple[str, float], ...] = ()
     """Names and attributes that suspicious lines of all modules read, with their suspicion."""
 
+    fragments: Fragments = NOTHING
+    helpers: tuple[tuple[str, tuple[Helper, ...]], ...] = ()
+    """With the path of the module that can call them."""
+
 
 class Scope:
     """Names and expressions of one function, and of its class and module; without a unit, of the
@@ -72,6 +77,9 @@ class Scope:
         self.callables: list[Any] | None = None
         self.unused_imports: list[str] | None = None
         """Kept by the operators that need them."""
+
+        self.helpers = dict(known.helpers).get(source.path, ())
+        self.shelf: object = None
         self.uses = self._uses()
         self._read: set[str] | None = None
         self.donors = self._donors()
@@ -91,7 +99,7 @@ class Scope:
             return (type(node.value).__name__,)
         if isinstance(node, ast.expr):
             found = self.known.types.get((self.source.path, *self.source.span(node)), ())
-            return found or _shape(node)
+            return found or shape(node)
         return ()
 
     def may_be_numeric(self, name: str) -> bool:
@@ -429,19 +437,6 @@ def _is_donor(node: ast.expr) -> bool:
     if isinstance(node, (ast.Attribute, ast.Subscript)):
         return isinstance(node.ctx, ast.Load)
     return isinstance(node, (ast.Call, ast.BinOp, ast.Compare, ast.UnaryOp, ast.BoolOp))
-
-
-def _shape(node: ast.expr) -> Types:
-    """A type that shows without running."""
-    shapes: list[tuple[type[ast.expr] | tuple[type[ast.expr], ...], str]] = [
-        ((ast.List, ast.ListComp), "list"),
-        ((ast.Dict, ast.DictComp), "dict"),
-        ((ast.Set, ast.SetComp), "set"),
-        (ast.Tuple, "tuple"),
-        (ast.JoinedStr, "str"),
-        (ast.Compare, "bool"),
-    ]
-    return next(((name,) for kinds, name in shapes if isinstance(node, kinds)), ())
 
 
 def is_target(node: ast.expr) -> bool:
