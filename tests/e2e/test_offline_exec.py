@@ -66,6 +66,31 @@ def test_a_read_only_sandbox_gets_a_proposal(place: Place) -> None:
     assert snapshot(place.repo) == before
 
 
+ABROAD = """\
+import subprocess
+import sys
+import unittest
+
+
+class TestAbroad(unittest.TestCase):
+    def test_other_process(self):
+        code = "from bank import Account; a = Account('Ada', 9); a.withdraw(7); print(a.balance)"
+        done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True, text=True)
+        self.assertEqual(done.stdout, "0\\n", done.stderr)
+"""
+
+
+def test_tests_that_run_the_code_in_other_processes_are_mended_with_the_others(
+    place: Place,
+) -> None:
+    """No candidate mends them in memory: what mends the others is applied, and then they pass."""
+    commit(place, {**load("account").files, "tests/test_abroad.py": ABROAD})
+    result = place.exec("-s", "workspace-write", f"{PROMPT} within 20 seconds")
+    assert final(result).startswith("Repaired: all 6 tests pass; 3 failed before."), final(result)
+    assert place.git("status", "--short").strip() == "M bank/account.py"
+    assert all_pass(place)
+
+
 def test_nothing_is_changed_when_all_tests_pass(place: Place) -> None:
     files = load("memo_fib").files
     code = files["sequences.py"].replace("        return 1\n", "        return n\n")

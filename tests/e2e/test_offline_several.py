@@ -193,6 +193,70 @@ def test_property_tests_are_mended_with_few_examples(tmp_path: Path) -> None:
     assert snapshot_of(tmp_path) == ["lists.py", "test_lists.py"]
 
 
+def test_the_settings_of_a_project_for_property_tests_are_calmed_too(tmp_path: Path) -> None:
+    """Its own profile, loaded while tests are collected, would look for 5000 examples and make
+    failing ones smaller, for each candidate."""
+    code = "def halves(numbers):\n    middle = len(numbers) // 3\n"
+    code += "    return numbers[:middle], numbers[middle:]\n"
+    conftest = (
+        "from hypothesis import settings\n\n"
+        'settings.register_profile("ours", max_examples=5000, deadline=None)\n'
+        'settings.load_profile("ours")\n'
+    )
+    test = (
+        "from hypothesis import given, strategies as st\n\nfrom lists import halves\n\n\n"
+        "@given(st.lists(st.integers(), max_size=30))\ndef test_halves(numbers):\n"
+        "    one, two = halves(numbers)\n    assert one + two == numbers\n"
+        "    assert 0 <= len(two) - len(one) <= 1\n"
+    )
+    write(tmp_path, {"lists.py": code, "conftest.py": conftest, "test_lists.py": test})
+    found = search(tmp_path, program(tmp_path, "look"), 15)
+    assert found["status"] == "repaired"
+    assert found["changes"][0]["new"] == "middle = len(numbers) // 2"
+
+
+def test_a_property_that_fails_for_few_examples_is_seen_to_fail(tmp_path: Path) -> None:
+    """With the twenty examples that candidates get, it passes."""
+    code = "def is_late(hour):\n    return hour > 77\n"
+    test = (
+        "from hypothesis import given, strategies as st\n\nfrom hours import is_late\n\n\n"
+        "@given(st.integers(0, 80))\ndef test_late(hour):\n"
+        "    assert is_late(hour) == (77 <= hour)\n"
+    )
+    write(tmp_path, {"hours.py": code, "test_hours.py": test})
+    found = search(tmp_path, program(tmp_path, "look"), 15)
+    assert found["status"] == "repaired"
+    assert found["changes"][0]["new"] == "return hour >= 77"
+
+
+UNFIT = """\
+from shop import *
+
+
+def test_least():
+    assert least([3, 1, 2]) == 1
+
+
+def test_least_of_one():
+    assert least([5]) == 5
+
+
+def test_nobody_can_mend_this():
+    assert least([2, 1]) + least([2, 1]) == 3
+
+
+def test_least_of_words():
+    assert least(["b", "a"]) == "a"
+"""
+
+
+def test_a_test_that_no_edit_can_mend_does_not_keep_others_from_it(tmp_path: Path) -> None:
+    write(tmp_path, {"shop.py": TWO.partition("\n\n\n")[0] + "\n", "test_shop.py": UNFIT})
+    found = search(tmp_path, program(tmp_path, "look"), 12)
+    assert (found["status"], found["fixed"]) == ("partly", 2), found
+    assert found["changes"][0]["new"] == "if item < best:"
+
+
 def test_a_constant_of_a_module_is_mended_and_what_is_made_of_it(tmp_path: Path) -> None:
     table = 'BASE = {"k": 10, "m": 10}\nALL = {**BASE, "": 0}\n'
     code = "from table import ALL\n\n\ndef bits(unit):\n    return 2 ** ALL[unit]\n"

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from quire.models.offline.quire_repair import ops_calls, ops_flow, ops_guards, ops_logic
+from quire.models.offline.quire_repair import (
+    ops_calls,
+    ops_flow,
+    ops_guards,
+    ops_logic,
+    ops_names,
+)
 from quire.models.offline.quire_repair.candidates import OPERATORS, priced, single_edits
 from quire.models.offline.quire_repair.fragments import gather
 from quire.models.offline.quire_repair.helpers import Helper
@@ -70,7 +76,30 @@ def proposed(operator: Operator, text: str, seen: Seen | None = None) -> dict[st
     return found
 
 
+def crashed(operator: Operator, text: str, line: int, seen: Seen) -> set[str]:
+    """The programs that the operator makes where a failing test ended by an error on this line."""
+    source = parsed(text)
+    known = knowledge(source, seen)._replace(crashed=frozenset([(source.path, line)]))
+    some = [site for unit in source.units for site, _ in sites_of(Scope(source, unit, known))]
+    return {text[: p.start] + p.text + text[p.end :] for site in some for p in operator(site)}
+
+
 # --- what each one proposes ------------------------------------------------------------------
+
+
+def test_where_an_error_was_raised_names_of_other_types_are_tried() -> None:
+    text = "def owner(fd, like):\n    mode = like.st_mode\n    return fd.st_uid + mode\n"
+    seen = {"fd": ("int",), "like": ("stat_result",), "mode": ("int",)}
+    right = text.replace("fd.st_uid", "like.st_uid")
+    assert right in crashed(ops_names.name, text, 3, seen)
+    assert right not in crashed(ops_names.name, text, 2, seen)
+
+
+def test_a_parameter_that_can_be_called_is_called() -> None:
+    text = "def apply(key, value, done):\n    return value(key)\n"
+    seen = {"key": ("int",), "value": ("int",)}
+    assert text.replace("value(key)", "done(key)") in proposed(ops_names.name, text, seen)
+
 
 SHOP = """\
 import math

@@ -186,10 +186,11 @@ def repaired(findings: Findings, run: RunResult) -> str:
 
 
 def partly(findings: Findings, run: RunResult) -> str:
+    fixed = max(findings.fixed, findings.tests.failed - run.failed)
     return "\n\n".join(
         [
             (
-                f"Partly repaired: {findings.fixed} of {findings.tests.failed} failing tests pass "
+                f"Partly repaired: {fixed} of {findings.tests.failed} failing tests pass "
                 f"now, none broke, {run.failed} still fail. No single edit mends them all: there "
                 "is probably more than one fault."
             ),

@@ -127,7 +127,8 @@ def _judged(survey: Survey, findings: Findings, before: _Before, run: RunResult)
             return None
         return Answer(words.restricted(findings, run, mended))
     only = words.only_named(survey.only) if survey.only else ""
-    if findings.status == "repaired" and run.all_pass and not run.is_empty:
+    if run.all_pass and not run.is_empty:
+        # Also where the search saw a part of it: other processes of the tests have the edit now.
         return Answer(words.repaired(findings, run) + only)
     expected = findings.tests.failed - findings.fixed
     if run.failed <= expected + len(findings.environment) and not run.out_of_time and run.passed:

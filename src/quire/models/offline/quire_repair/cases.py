@@ -12,7 +12,7 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator
 from types import ModuleType, TracebackType
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from .limits import PASS, SKIP, OutOfTime, attempt
 from .loading import Broken, broken_from_error, broken_from_text
@@ -35,6 +35,16 @@ class Case(Protocol):
     wish: bool
 
     def run(self) -> None: ...
+
+
+def function_of(case: Case) -> Any:
+    """The test's own function, not bound to anything; None where there is none."""
+    item, test = vars(case).get("_item"), vars(case).get("_test")
+    function = vars(case).get("_function") or (item.obj if item is not None else None)
+    if function is None and test is not None:
+        name = test.id().rsplit(".", 1)[-1]
+        function = next((vars(k)[name] for k in type(test).__mro__ if name in vars(k)), None)
+    return function.__func__ if inspect.ismethod(function) else function
 
 
 class Collected(NamedTuple):

@@ -20,7 +20,7 @@ WRONG, RIGHT, LATE, INVALID, SAME, STUCK, PARTLY = range(7)
 mends some tests and breaks none."""
 
 LOOKED_AT = 8
-"""Failing cases that are run although one before them still fails."""
+"""Failing cases that are run although one before them still fails; more where half are mended."""
 
 QUICK = 0.015
 QUICKEST = 0.004
@@ -35,6 +35,12 @@ WAITINGS = (0.2, 0.8, 2.0, 4.0)
 """Seconds without using the processor, likewise."""
 
 FACTOR = 8.0
+AGAIN = 0.06, 0.4
+PROMISING = 0.2, 0.5
+UNPROMISING = 0.05, 0.2
+"""CPU seconds and waiting for a case that ran out of time at level 0, once more; the share of a
+worker's time for that, and what there is of it from the start: where the edit has mended a failing
+case, and where not."""
 
 
 class Verdict(NamedTuple):
@@ -46,12 +52,24 @@ class Verdict(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """Cases by index, in the order in which they are tried. With `parts`, edits that mend only
-    some of the failing ones are told apart from those that mend none."""
+    """Cases by index, in the order in which they are tried. An edit that does not mend the first
+    failing one is done with; with `parts`, it is tried with some others."""
 
     failing: tuple[int, ...]
     passing: tuple[int, ...]
     parts: bool = False
+
+
+class _Patience:
+    """How much time a worker may give to what runs out of it."""
+
+    def __init__(self) -> None:
+        self.spent = 0.0
+
+    def allows(self, promising: bool) -> bool:
+        """More for what has mended a test already."""
+        share, least = PROMISING if promising else UNPROMISING
+        return self.spent < least + share * time.process_time()
 
 
 class Evaluator:
@@ -81,6 +99,7 @@ class Evaluator:
         ended = sorted(f.cpu for f in facts.values() if f.status != TIMEOUT)
         usual = ended[len(ended) // 2] if ended else QUICK
         self._quick = min(QUICK, max(QUICKEST, USUAL * usual))
+        self._patience = _Patience()
         self.beat: Callable[[], object] = time.monotonic
 
     def prepare(self) -> None:
@@ -149,6 +168,8 @@ class Evaluator:
         for number, index in enumerate(goal.failing):
             self.beat()
             outcome = self._attempt(index, level, level == 0 and number == 0)
+            if outcome.status == TIMEOUT and level == 0:
+                outcome = self._once_more(index, bool(fixed)) or outcome
             cpu += outcome.cpu
             if outcome.status == PASS or (outcome.status == SKIP and number):
                 fixed.append(index)
@@ -156,18 +177,34 @@ class Evaluator:
                 return Verdict(LATE, tuple(fixed), cpu)
             else:
                 fails = True
-            if fails and (not goal.parts or number + 1 >= LOOKED_AT):
+            looked = number + 1
+            few = looked >= LOOKED_AT and 2 * len(fixed) < looked
+            if fails and (few or not (fixed or goal.parts)):
                 break
-        if fails and not (fixed and goal.parts):
+        if fails and not fixed:
             return Verdict(WRONG, tuple(fixed), cpu)
         for index in passing:
             self.beat()
             outcome = self._attempt(index, level)
+            if outcome.status == TIMEOUT and level == 0:
+                outcome = self._once_more(index, bool(fixed)) or outcome
             cpu += outcome.cpu
             if outcome.status not in (PASS, SKIP):
                 status = LATE if outcome.status == TIMEOUT else WRONG
                 return Verdict(status, tuple(fixed), cpu)
         return Verdict(PARTLY if fails else RIGHT, tuple(fixed), cpu)
+
+    def _once_more(self, index: int, promising: bool) -> Outcome | None:
+        """With more time, at once, as long as that costs little: a test that fails early now may
+        take long when it passes, and any test may be slow once."""
+        if not self._patience.allows(promising):
+            return None
+        if self._state is not None:
+            self._state.restore()
+        self._live.clear_caches()
+        outcome = attempt(self._cases[index].run, *AGAIN)
+        self._patience.spent += outcome.wall
+        return outcome
 
     def _attempt(self, index: int, level: int, first: bool = False) -> Outcome:
         seconds, waiting = self._limits(index, level, first)

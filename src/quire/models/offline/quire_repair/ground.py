@@ -251,7 +251,7 @@ class Ground:
     def pool(self, task: Task, deadline: float) -> Found:
         """Try candidates; counted and told."""
         if not task.work:
-            return Found([], [], [])
+            return Found([], [], [], [])
         if task.level == 0:
             self.progress.candidates += len(task.work)
         found = Pool(task, deadline, self.progress).run()

@@ -18,6 +18,7 @@ from .ground import Ground
 from .helpers import Helpers
 from .limits import PASS, SKIP, TIMEOUT
 from .live import Live
+from .localise import crash_lines
 from .mining import mine
 from .partial import pairs, twins
 from .pool import Task, cost_of
@@ -34,6 +35,9 @@ MOST_LATE = (0, 60, 16, 6)
 MOST_FRESH = 1500
 FRESH_SECONDS = 1.5
 MOST_PARTS = 4000
+KEPT = 0.35
+"""The share of the time for several edits together, when single ones mend some tests."""
+
 SLOW = 0.15
 """The share of the time that is left for candidates which run long, while others are untried."""
 
@@ -86,7 +90,7 @@ class Hunt:
         others = [e for e in edits if not able[id(e)]]
         evaluator = ground.evaluator(self._live, self._targets)
         task = Task(evaluator, swappable, self._goal, 0, ground.isolated)
-        options = self._singles(task) or self._promising(task)
+        options = self._first(task) or self._promising(task)
         if not options and self._endless:
             options = self._slow(task, SLOW)
         options += self._fresh_singles(others, options)
@@ -96,6 +100,16 @@ class Hunt:
             options = options or self._singles(task._replace(work=pairs(singles)))
         options = options or self._slow(task, 1.0 if with_pairs else SLOW)
         return self._ranked(options) if options else None
+
+    def partly(self) -> Catch | None:
+        """After a run that found nothing: the edits that mend most of the tests and break none."""
+        if not self._parts:
+            return None
+        ranked = sorted(self._parts, key=lambda part: (-len(part.mended), cost_of(part.edits)))
+        mended, size = ranked[0].mended, len(ranked[0].edits)
+        alike = [p for p in ranked if p.mended == mended and len(p.edits) == size]
+        options = [Option(part.edits, 0.0, -1) for part in alike]
+        return self._ranked(options)._replace(failing=tuple(sorted(mended)))
 
     def _edits(self) -> list[Edit]:
         known = self._learn()
@@ -122,6 +136,7 @@ class Hunt:
         return known._replace(
             fragments=gather([*own, *neighbours(ground.root, own, ground.files.values())], types),
             helpers=tuple((source.path, helpers.of(source)) for source in own),
+            crashed=crash_lines(failing, ground.files),
         )
 
     def _can_swap(self, edits: list[Edit]) -> bool:
@@ -137,10 +152,22 @@ class Hunt:
 
     def _singles(self, task: Task) -> list[Option]:
         """By swapping code. What runs out of time and what mends some tests is kept for later."""
-        found = self._ground.pool(task, self._deadline)
+        return self._tried(task, self._deadline)[0]
+
+    def _tried(self, task: Task, deadline: float) -> tuple[list[Option], list[int]]:
+        """What passes, and what was not tried."""
+        found = self._ground.pool(task, deadline)
         self._parts += [Part(task.work[n], frozenset(v.fixed)) for n, v in found.partly]
         self._late += [(task.work[n], v) for n, v in found.late]
-        return [Option(task.work[n], v.cpu, -1) for n, v in found.right]
+        return [Option(task.work[n], v.cpu, -1) for n, v in found.right], found.left
+
+    def _first(self, task: Task) -> list[Option]:
+        """Where several tests fail, part of the time is kept for putting edits together."""
+        kept = KEPT * self._left() if len(self._failing) > 1 else 0.0
+        options, left = self._tried(task, self._deadline - kept)
+        if options or self._parts or not left:
+            return options
+        return self._singles(task._replace(work=[task.work[number] for number in left]))
 
     def _promising(self, task: Task) -> list[Option]:
         """At once what ran out of time when it had mended most of the failing tests."""

@@ -84,6 +84,14 @@ def suspicion(
     return scores
 
 
+def crash_lines(facts: Iterable[Fact], files: dict[str, str]) -> frozenset[Line]:
+    """The innermost lines of the project at which failing tests ended by an error and not by a
+    wrong value."""
+    ended = [fact for fact in facts if "Assertion" not in fact.error]
+    places = [[(files[p], n) for p, n in fact.frames if p in files] for fact in ended]
+    return frozenset(some[-1] for some in places if some)
+
+
 def import_suspicion(frames: Iterable[tuple[str, int]], files: dict[str, str]) -> dict[Line, float]:
     """For errors while a module is imported: the lines of the traceback, the innermost first."""
     places = [(files[real], n) for p, n in frames if (real := os.path.realpath(p)) in files]

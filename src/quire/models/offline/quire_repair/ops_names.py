@@ -83,6 +83,7 @@ WRAPS: dict[str, tuple[str, ...]] = {
     "filter": ("list({})",),
     "reversed": ("list({})",),
 }
+CALLED = frozenset(["function", "method", "builtin_function_or_method", "type", "partial"])
 DISTANT = ("sum", "max", "len", "min")
 """Functions that take the same but give very different things."""
 
@@ -117,6 +118,11 @@ def _called(site: Site, node: ast.Name) -> Iterator[Proposal]:
             for other in family:
                 if other != node.id:
                     yield site.replace(other, "function", 1.5, tight=True)
+    for other in site.names():
+        kinds = {base_type(t) for t in site.scope.name_types(other)}
+        called = not kinds.isdisjoint(CALLED) or (not kinds and other in site.scope.params)
+        if other not in (node.id, "self", "cls") and (called or site.has_crashed):
+            yield site.replace(other, "function", 1.8 if called else 2.2, tight=True)
     if node.id in DISTANT:
         for other in DISTANT:
             if other != node.id:
@@ -136,6 +142,8 @@ def _read(site: Site, node: ast.Name) -> Iterator[Proposal]:
         if same is not False:
             known = same or site.scope.uses.get(other) == 0
             yield site.replace(other, "name", 1.5 if known else 2.1, tight=True)
+        elif site.has_crashed:
+            yield site.replace(other, "name", 1.8, tight=True)
     for other in (*site.scope.constants, *site.scope.functions, *site.scope.classes):
         near = SequenceMatcher(None, node.id, other).ratio()
         known = other in site.scope.constants

@@ -44,6 +44,8 @@ class Found(NamedTuple):
     right: list[tuple[int, Verdict]]
     late: list[tuple[int, Verdict]]
     partly: list[tuple[int, Verdict]]
+    left: list[int]
+    """Not tried: the time was over, or what passes was clear."""
 
 
 def cores() -> int:
@@ -83,7 +85,8 @@ class Pool:
                 worker.child.kill()
         self._right.sort()
         self._partly.sort()
-        return Found(self._right, self._late, self._partly)
+        left = sorted(number for worker in self._workers.values() for number in worker.left)
+        return Found(self._right, self._late, self._partly, left)
 
     def _start(self, numbers: list[int], isolated: bool) -> None:
         if numbers:

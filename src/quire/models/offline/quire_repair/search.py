@@ -14,10 +14,10 @@ from .clusters import clusters
 from .environment import is_foreign
 from .evaluate import RIGHT, STUCK, Verdict
 from .fresh import Zygote, ask, ask_all
-from .generated import calm
+from .generated import calm, calm_each, fewer
 from .ground import Ground, Settings
 from .hunt import MOST_FRESH, Catch, Hunt
-from .limits import SKIP
+from .limits import FAIL, SKIP
 from .loading import Broken
 from .localise import import_suspicion
 from .mining import mine
@@ -76,6 +76,7 @@ class _Search:
         self._account = ground.account
 
     def run(self, collected: Collected) -> None:
+        calm_each(collected.cases)
         foreign = [b for b in collected.broken if not self._may_be_code(b)]
         broken = [b for b in collected.broken if b not in foreign]
         self._account.environment(foreign)
@@ -96,6 +97,8 @@ class _Search:
                 self._account.status = "not_found"
             return
         self._account.status = "not_found"
+        failing = [self._ground.cases[index] for index in self._ground.failing()]
+        fewer(self._ground.cases, failing)
         self._ground.trace()
         self._repair(self._ground.failing())
         if self._account.is_repaired() and (broken or self._ground.left_out):
@@ -116,13 +119,23 @@ class _Search:
         parts = clusters(ground, failing)
         several = len(parts) > 1
         share = TOGETHER if several else 1.0
+        if ground.facts[parts[0][0]].status == FAIL:
+            # By it most edits are judged, so it must not be one that no edit can mend.
+            failing = [parts[0][0], *(index for index in failing if index != parts[0][0])]
         hunt = Hunt(ground, failing, time.monotonic() + ground.left() * share)
         self._account.suspects(hunt.lines, ground.sources)
         catch = hunt.run(with_pairs=not several)
         if catch is not None:
             self._settle(catch)
+            return
+        best = hunt.partly()
+        # What mends the smaller part of tests that fail by one fault is not what is meant.
+        enough = best is not None and (several or 2 * len(best.failing) > len(failing))
+        if best is not None and enough and _is_trusted(best):
+            rest = [index for index in failing if index not in best.failing]
+            self._repair_parts(clusters(ground, rest), len(failing), [best])
         elif several:
-            self._repair_parts(parts, len(failing))
+            self._repair_parts(parts, len(failing), [])
 
     def _settle(self, catch: Catch) -> None:
         """Take the first that also passes when the whole project is loaded anew."""
@@ -153,10 +166,10 @@ class _Search:
             verdict.status == STUCK and time.monotonic() >= ground.end
         )
 
-    def _repair_parts(self, parts: list[list[int]], failing: int) -> None:
-        """Each group of failing tests on its own; then all edits that were found together."""
-        ground = self._ground
-        catches: list[Catch] = []
+    def _repair_parts(self, parts: list[list[int]], failing: int, catches: list[Catch]) -> None:
+        """Each group of failing tests on its own, beside what is caught; then all edits that were
+        found together."""
+        ground, wanted = self._ground, len(catches) + len(parts)
         for number, part in enumerate(parts):
             if ground.left() < 1.0:
                 break
@@ -164,15 +177,18 @@ class _Search:
             deadline = time.monotonic() + ground.left() / (len(parts) - number)
             catch = Hunt(ground, part, deadline).run(with_pairs=False)
             catches += [catch] if catch is not None else []
-        if len(catches) < len(parts):
+        if len(catches) < wanted:
             catches = [catch for catch in catches if _is_trusted(catch)]
-        edits, mended = _united(catches)
-        if not edits or not self._holds(edits, tuple(mended)):
+        alone = sorted(catches, key=lambda catch: -len(catch.failing)) if len(catches) > 1 else []
+        for some in (catches, *([catch] for catch in alone)):
+            edits, mended = _united(some)
+            if not edits or not self._holds(edits, tuple(mended)):
+                continue
+            self._account.chosen(edits, ground.sources, partly=len(mended) < failing)
+            self._account.fixed = len(mended)
+            first = max(some, key=lambda catch: len(catch.ranked))
+            self._weigh(first, first.ranked[0], first.ranked[1:])
             return
-        self._account.chosen(edits, ground.sources, partly=len(mended) < failing)
-        self._account.fixed = len(mended)
-        first = max(catches, key=lambda catch: len(catch.ranked))
-        self._weigh(first, first.ranked[0], first.ranked[1:])
 
     # --- modules that cannot be loaded -------------------------------------------------------
 

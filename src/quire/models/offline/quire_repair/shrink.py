@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from .baseline import Fact
-from .cases import Case
+from .cases import Case, function_of
 from .children import Emit, values_of
 from .limits import FAIL, attempt
 from .replay import digest
@@ -271,13 +271,7 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _property(case: Case) -> Any:
     """The handle that hypothesis leaves on a test; None where there is none."""
-    item, test = vars(case).get("_item"), vars(case).get("_test")
-    function = vars(case).get("_function") or (item.obj if item is not None else None)
-    if function is None and test is not None:
-        name = test.id().rsplit(".", 1)[-1]
-        function = next((vars(k)[name] for k in type(test).__mro__ if name in vars(k)), None)
-    if inspect.ismethod(function):
-        function = function.__func__
+    function = function_of(case)
     handle = vars(function).get("hypothesis") if inspect.isfunction(function) else None
     return handle if hasattr(handle, "inner_test") else None
 

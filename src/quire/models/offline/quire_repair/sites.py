@@ -57,6 +57,9 @@ class Knowledge(NamedTuple):
     helpers: tuple[tuple[str, tuple[Helper, ...]], ...] = ()
     """With the path of the module that can call them."""
 
+    crashed: frozenset[Line] = frozenset()
+    """Where failing tests ended by an error of the code itself."""
+
 
 class Scope:
     """Names and expressions of one function, and of its class and module; without a unit, of the
@@ -215,6 +218,11 @@ class Site:
 
     def line(self) -> int:
         return self.source.line_of(self.span()[0])
+
+    @property
+    def has_crashed(self) -> bool:
+        """Here a failing test ended by an error: the types that were seen may be what is wrong."""
+        return (self.source.path, self.line()) in self.scope.known.crashed
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> list[ast.arg]:
