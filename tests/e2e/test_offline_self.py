@@ -43,6 +43,30 @@ PLANTED = {
         "yield from leaves(table, prefix)\n",
         "config_layers",
     ),
+    "blob_hash": Planted(
+        "server/turn_diff.py",
+        "hashlib.sha1(head + data,",
+        "hashlib.sha1(head - data,",
+        "turn_diff",
+    ),
+    "quoted_key": Planted(
+        "config/overrides.py",
+        "position = start + 1\n",
+        "position = quote + 1\n",
+        "config_overrides",
+    ),
+    "line_of_head": Planted(
+        "models/head.py",
+        "if not colon or not name",
+        "if colon or not name",
+        "transport_head",
+    ),
+    "queue_of_thread": Planted(
+        "rollout/queue.py",
+        "if not is_thread_id(thread_id):",
+        "if is_thread_id(thread_id):",
+        "queue",
+    ),
 }
 DATA = ("data", "rollout_samples")
 HELPERS = ("patch_folder", "rollout_records")
@@ -98,7 +122,7 @@ def module_of(name: str) -> str:
     return f"tests/unit/test_{PLANTED[name].tests}.py"
 
 
-@pytest.mark.parametrize("name", ["layer_path", "thread_id"])
+@pytest.mark.parametrize("name", PLANTED)
 def test_a_mistake_in_quire_is_repaired(place: Place, name: str) -> None:
     paths = plant(place, (name,))
     repaired(place, f"make {module_of(name)} pass within 40 seconds", paths)
