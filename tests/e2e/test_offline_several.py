@@ -229,6 +229,18 @@ def test_a_property_that_fails_for_few_examples_is_seen_to_fail(tmp_path: Path) 
     assert found["changes"][0]["new"] == "return hour >= 77"
 
 
+def test_examples_in_docstrings_are_run_where_hypothesis_is_there(tmp_path: Path) -> None:
+    code = (
+        "import hypothesis\n\n\n"
+        'def doubled(number):\n    """Twice.\n\n    >>> doubled(4)\n    8\n    """\n'
+        "    return number * 3\n"
+    )
+    write(tmp_path, {"twice.py": code})
+    found = search(tmp_path, program(tmp_path, "look"), 15)
+    assert (found["status"], found["tests"]["total"]) == ("repaired", 1)
+    assert found["changes"][0]["new"] == "return number * 2"
+
+
 UNFIT = """\
 from shop import *
 
