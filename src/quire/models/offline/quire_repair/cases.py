@@ -40,7 +40,9 @@ class Case(Protocol):
 def function_of(case: Case) -> Any:
     """The test's own function, not bound to anything; None where there is none."""
     item, test = vars(case).get("_item"), vars(case).get("_test")
-    function = vars(case).get("_function") or (item.obj if hasattr(item, "obj") else None)
+    function = vars(case).get("_function") or (
+        item.obj if item is not None and hasattr(item, "obj") else None
+    )
     if function is None and isinstance(test, unittest.TestCase):
         name = test.id().rsplit(".", 1)[-1]
         function = next((vars(k)[name] for k in type(test).__mro__ if name in vars(k)), None)
