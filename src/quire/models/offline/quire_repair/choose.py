@@ -22,9 +22,9 @@ CRASHING = 1.0
 BROKEN_PROMISE = 1.5
 SLOWER = 0.4
 UNSEEN = 0.3
-INVENTED = {"dropped call": 0.3, "dropped operand": 0.3, "off by one": 0.2}
-"""Kinds of edits that leave out what somebody wrote, or add a step that nobody did: among those
-that pass, they are meant less often than they are found."""
+LEFT_OUT = {"dropped call": 0.3, "dropped operand": 0.3}
+"""Kinds of edits that leave out what somebody wrote: among those that pass, they are meant less
+often than they are found."""
 
 GRANTED = 1.0
 """What an option gains that also makes the examples in docstrings right."""
@@ -63,7 +63,7 @@ def groups(
     for members in kinds.values():
         members.sort(key=_simplicity)
         price = cost_of(members[0].edits) + _surprise(members[0], behaviour, crashes)
-        price += sum(INVENTED.get(edit.kind, 0.0) for edit in members[0].edits)
+        price += sum(LEFT_OUT.get(edit.kind, 0.0) for edit in members[0].edits)
         price -= GRANTED * max(option.granted for option in members)
         price -= min(SUPPORT * math.log2(len(members)), MOST_SUPPORT)
         if members[0].cpu > 3 * cpu + 0.05:
