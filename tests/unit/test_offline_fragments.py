@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from quire.models.offline.quire_repair import ops_fragments
-from quire.models.offline.quire_repair.fragments import gather, neighbours
+from quire.models.offline.quire_repair.fragments import annotated, gather, neighbours
 from quire.models.offline.quire_repair.helpers import Helpers
 from quire.models.offline.quire_repair.mining import Mined
 from quire.models.offline.quire_repair.probe import Key
@@ -192,3 +192,16 @@ def test_what_is_borrowed_costs_more_from_further_away(project: Path) -> None:
     seen |= {"text.title()": "str", "text.casefold()": "str", "text.casefold().strip()": "str"}
     made = edited(project, "shop/names.py", "plain", ops_fragments.expression, seen)
     assert made["return text.title()"] < made["return text.casefold()"]
+
+
+@pytest.mark.parametrize(
+    "text, types",
+    [
+        *(("str", ("str",)), ("list[int]", ("list",)), ("Optional[str]", ()), ("Any", ())),
+        *(("Iterable[str]", ()), ("str | None", ()), ("'Store'", ())),
+    ],
+)
+def test_only_an_annotation_that_values_have_keeps_others_out(
+    text: str, types: tuple[str, ...]
+) -> None:
+    assert annotated(ast.parse(text, mode="eval").body) == types

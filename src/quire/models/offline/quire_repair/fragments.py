@@ -21,6 +21,9 @@ MOST_TEXT = 250_000
 """Characters of modules, beside those that failing tests run, that are read for fragments."""
 
 KEPT = frozenset(dir(builtins))
+PLAIN = frozenset(
+    ["int", "float", "complex", "bool", "str", "bytes", "list", "tuple", "dict", "set", "frozenset"]
+)
 JUMPS = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
@@ -205,12 +208,12 @@ def names_seen(source: Source, unit: Unit, types: dict[Key, Types]) -> dict[str,
 
 
 def annotated(node: ast.expr | None) -> Types:
-    """The plain type that an annotation names; nothing for others."""
+    """The builtin type that an annotation names; nothing for others (`Any`, `Optional`):
+    no value has such a type."""
     if isinstance(node, ast.Subscript):
         node = node.value
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return (node.value,) if node.value.isidentifier() else ()
-    return (node.id,) if isinstance(node, ast.Name) else ()
+    name = node.id if isinstance(node, ast.Name) else ""
+    return (name,) if name in PLAIN else ()
 
 
 def _is_worth(node: ast.expr) -> bool:
